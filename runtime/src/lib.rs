@@ -1,0 +1,1 @@
+//! A libuv-style event loop with Node's phases.

@@ -1,0 +1,2 @@
+//! Trace programs.
+fn main() {}
