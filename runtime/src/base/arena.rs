@@ -1,0 +1,92 @@
+//! Values behind generational keys.
+
+use slab::Slab;
+
+/// Names one value of an [`Arena`] for ever: after its removal the key finds nothing, even when
+/// the place is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// A key that no arena gives out.
+    pub(crate) const DEAD: Key = Key { index: u32::MAX, generation: 0 };
+}
+
+/// A slab whose places carry a generation.
+#[derive(Debug)]
+pub(crate) struct Arena<T> {
+    entries: Slab<(u32, T)>,
+    next_generation: u32,
+}
+
+impl<T> Default for Arena<T> {
+    fn default() -> Self {
+        Self { entries: Slab::new(), next_generation: 0 }
+    }
+}
+
+impl<T> Arena<T> {
+    pub(crate) fn insert(&mut self, value: T) -> Key {
+        let generation = self.next_generation;
+        // One counter for all places: a key repeats only if 2^32 insertions later the same place
+        // is free, and then only for whoever kept the old key all that time.
+        self.next_generation = generation.wrapping_add(1);
+        let index = self.entries.insert((generation, value));
+        let index = u32::try_from(index).expect("fewer than 2^32 values at once");
+        Key { index, generation }
+    }
+
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        let (generation, value) = self.entries.get(key.index as usize)?;
+        (*generation == key.generation).then_some(value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let (generation, value) = self.entries.get_mut(key.index as usize)?;
+        (*generation == key.generation).then_some(value)
+    }
+
+    /// Removes a value; the caller drops it.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        self.get(key)?;
+        Some(self.entries.remove(key.index as usize).1)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.entries.into_iter().map(|(_, (_, value))| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_key_finds_nothing_in_a_reused_place() {
+        let mut arena = Arena::default();
+        let old = arena.insert("old");
+        assert_eq!(arena.remove(old), Some("old"));
+        let new = arena.insert("new");
+        assert_eq!(old.index, new.index);
+        assert_eq!((arena.get(old), arena.remove(old)), (None, None));
+        assert_eq!(arena.get(new), Some(&"new"));
+    }
+
+    #[test]
+    fn the_dead_key_finds_nothing() {
+        let mut arena = Arena::default();
+        arena.insert(());
+        assert!(arena.get(Key::DEAD).is_none());
+    }
+}

@@ -1,0 +1,34 @@
+//! The containers that everything else is made of.
+//!
+//! ```text
+//!   LocalQueue   ticks, microtasks, pending, closing     take one, borrow ended, run it
+//!   CallbackSlot a handle's callback                     take, call, put back
+//!   Guarded      any other state shared on one thread    `with(|state| ..)`, no foreign code inside
+//!   Arena        values behind ids given to users        generational: a stale key finds nothing
+//!   Heap         deadlines                               indexed: O(log n) removal by key
+//!   WatchList    idle, prepare, check                    newest first, stable under change
+//!   Wakers       tasks that wait for one thing           each once, in order
+//! ```
+//!
+//! The one law of this crate is kept here: **no borrow is alive while foreign code runs**. Foreign
+//! code is a callback, a `Future::poll`, a waker's clone, wake and drop, and the drop of a user's
+//! value. So every container hands back what it removes, and `RefCell` is spelled in this module
+//! only.
+
+mod arena;
+pub(crate) mod clock;
+mod guarded;
+mod heap;
+mod queue;
+mod slot;
+mod wakers;
+mod watch_list;
+
+pub(crate) use arena::{Arena, Key};
+pub use clock::{Clock, Instant};
+pub(crate) use guarded::Guarded;
+pub(crate) use heap::Heap;
+pub(crate) use queue::LocalQueue;
+pub(crate) use slot::CallbackSlot;
+pub(crate) use wakers::Wakers;
+pub(crate) use watch_list::WatchList;

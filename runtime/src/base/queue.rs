@@ -1,0 +1,94 @@
+//! A FIFO that may be pushed to while one of its entries runs.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+/// A ring buffer behind `&self`. Every method ends its borrow before it returns, so
+/// `while let Some(f) = queue.pop() { f() }` may push from inside `f`.
+#[derive(Debug)]
+pub(crate) struct LocalQueue<T>(RefCell<VecDeque<T>>);
+
+impl<T> Default for LocalQueue<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T> LocalQueue<T> {
+    #[inline]
+    pub(crate) fn push(&self, entry: T) {
+        self.0.borrow_mut().push_back(entry);
+    }
+
+    /// Adds what another container gave, if it gave anything.
+    pub(crate) fn extend_one(&self, entry: Option<T>) {
+        if let Some(entry) = entry {
+            self.push(entry);
+        }
+    }
+
+    /// Puts `entry` before all others.
+    pub(crate) fn push_front(&self, entry: T) {
+        self.0.borrow_mut().push_front(entry);
+    }
+
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<T> {
+        self.0.borrow_mut().pop_front()
+    }
+
+    /// Removes the newest entry.
+    pub(crate) fn pop_newest(&self) -> Option<T> {
+        self.0.borrow_mut().pop_back()
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// Empties the queue; the caller drops what was in it.
+    pub(crate) fn take(&self) -> VecDeque<T> {
+        self.0.take()
+    }
+
+    /// Replaces the entries by `entries`; the caller drops what was there.
+    pub(crate) fn replace(&self, entries: VecDeque<T>) -> VecDeque<T> {
+        self.0.replace(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_may_push_while_it_runs() {
+        let queue = LocalQueue::default();
+        let mut seen = Vec::new();
+        queue.push(1);
+        while let Some(n) = queue.pop() {
+            seen.push(n);
+            if n < 3 {
+                queue.push(n + 1);
+            }
+        }
+        assert_eq!(seen, [1, 2, 3]);
+    }
+
+    #[test]
+    fn both_ends_are_open() {
+        let queue = LocalQueue::default();
+        queue.push(2);
+        queue.push_front(1);
+        queue.push(3);
+        assert_eq!(queue.pop_newest(), Some(3));
+        assert_eq!(queue.pop(), Some(1));
+        assert_eq!(queue.len(), 1);
+    }
+}

@@ -1,0 +1,89 @@
+//! The current loop of a thread: where free functions and new handles go.
+
+use std::marker::PhantomData;
+use std::rc::{Rc, Weak};
+
+use super::{LoopRef, State};
+use crate::base::Guarded;
+use crate::task::{Executor, home};
+
+thread_local! {
+    static CURRENT: Guarded<Option<LoopRef>> = const { Guarded::new(None) };
+    /// All live loops of this thread: an id finds its loop though another is current, or none.
+    static LOOPS: Guarded<Vec<Weak<State>>> = const { Guarded::new(Vec::new()) };
+}
+
+/// The current loop of this thread.
+///
+/// A loop is current while it runs, and while the guard of [`LoopRef::enter`] lives.
+///
+/// # Panics
+/// If there is none. [`try_current`] asks first.
+#[track_caller]
+pub fn current() -> LoopRef {
+    match try_current() {
+        Some(current) => current,
+        None => panic!(
+            "there is no current loop on this thread: call this inside of `#[runtime::main]`, \
+             `Loop::run` or `Loop::block_on`, or make a loop current by `Loop::enter`"
+        ),
+    }
+}
+
+/// The current loop of this thread, if there is one.
+pub fn try_current() -> Option<LoopRef> {
+    // Not there any more while the thread ends.
+    CURRENT.try_with(|current| current.with(|current| current.clone())).ok().flatten()
+}
+
+/// The loop `id` of this thread, current or not.
+pub(crate) fn find(id: u64) -> Option<LoopRef> {
+    if let Some(current) = try_current().filter(|current| current.state().id == id) {
+        return Some(current);
+    }
+    let found = LOOPS.try_with(|loops| {
+        loops.with(|loops| loops.iter().filter_map(Weak::upgrade).find(|state| state.id == id))
+    });
+    found.ok().flatten().map(LoopRef::new)
+}
+
+/// Makes a new loop findable on this thread.
+pub(super) fn announce(state: &Rc<State>) {
+    LOOPS.with(|loops| {
+        loops.with(|loops| {
+            loops.retain(|known| known.strong_count() > 0);
+            loops.push(Rc::downgrade(state));
+        });
+    });
+}
+
+/// Keeps a loop current; see [`LoopRef::enter`].
+#[must_use = "the loop is current only while this guard lives"]
+#[derive(Debug)]
+pub struct Entered {
+    previous: Option<(Option<LoopRef>, Option<Rc<Executor>>)>,
+    /// Current is a thread's word.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Entered {
+    pub(super) fn new(lp: LoopRef) -> Self {
+        let home = home::replace(Some(lp.state().executor.clone()));
+        let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
+        Self { previous: Some((current, home)), not_send: PhantomData }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some((current, home)) = self.previous.take() {
+            let home = home::replace(home);
+            let left = CURRENT
+                .try_with(|now| now.with(|now| std::mem::replace(now, current)))
+                .ok()
+                .flatten();
+            // The last owner of a loop may be among these: dropped with nothing borrowed.
+            drop((left, home));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The dispatcher: who holds it may run a user's callback.
+//!
+//! `run` makes it and lends it down, phase by phase, to the resources. API functions have none, so
+//! no call of the API can call back: that is how "a `RefCell` borrowed in a callback can't be
+//! borrowed twice" is a type and not a promise.
+//!
+//! ```text
+//!   resource                          dispatcher
+//!   take the callback out of its slot
+//!   call it where it lies
+//!   put it back
+//!   done(result)?  ─────────────────▶ Err: out, up to `run`
+//!   look at the own state again       Ok: the checkpoint
+//! ```
+//!
+//! The checkpoint: all ticks, then all microtasks, until both are empty; then what waits for its
+//! end, as one batch; again if that queued anything.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::builder::Microtasks;
+use super::liveness::Main;
+use super::progress::Stage;
+use super::state::State;
+use crate::error::{Result, Uncaught};
+use crate::task::{MainWaker, Microtask};
+
+/// What a step of the loop gives: an error on its way up to `run`. A panic takes the same way, and
+/// so does `exit`.
+pub(crate) type Flow = Result;
+
+/// The loop was told to exit: travels up as an error, so that nothing else runs on the way.
+#[derive(Debug)]
+pub(super) struct Exiting;
+
+impl fmt::Display for Exiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the loop is exiting")
+    }
+}
+
+impl std::error::Error for Exiting {}
+
+/// The future given to `block_on` or `main`. It need not be `'static`, so the dispatcher carries it.
+pub(super) struct MainFuture<'a> {
+    /// Polls it once; nothing if it is done.
+    pub(super) poll: &'a mut dyn FnMut() -> Result,
+    pub(super) waker: &'a MainWaker,
+}
+
+/// The right to run callbacks, and what they are lent.
+pub(crate) struct Dispatcher<'a> {
+    state: &'a Rc<State>,
+    main: Option<MainFuture<'a>>,
+    /// What streams read into: one buffer for the whole loop.
+    pub(crate) buffer: &'a mut [u8],
+}
+
+impl<'a> Dispatcher<'a> {
+    pub(super) fn new(
+        state: &'a Rc<State>,
+        main: Option<MainFuture<'a>>,
+        buffer: &'a mut [u8],
+    ) -> Self {
+        Self { state, main, buffer }
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> &'a Rc<State> {
+        self.state
+    }
+
+    /// To be called after every callback, with its result: the checkpoint.
+    #[inline]
+    pub(crate) fn done(&mut self, result: Result) -> Flow {
+        result?;
+        self.checkpoint()
+    }
+
+    /// The checkpoint after something that is no callback of the user's, such as a wake.
+    #[inline]
+    pub(crate) fn checkpoint(&mut self) -> Flow {
+        match self.state.config.microtasks {
+            Microtasks::AfterEachCallback => self.drain(),
+            Microtasks::BetweenPhases => self.state.check_exit(),
+        }
+    }
+
+    /// Drains ticks and microtasks, whatever the policy.
+    #[inline]
+    pub(super) fn drain(&mut self) -> Flow {
+        self.state.check_exit()?;
+        if self.state.has_queued() { self.drain_from(Stage::Tick) } else { Ok(()) }
+    }
+
+    /// Goes on with a drain in which a microtask threw.
+    pub(super) fn drain_rest(&mut self) -> Flow {
+        self.drain_from(Stage::Microtask)
+    }
+
+    #[inline(never)]
+    fn drain_from(&mut self, from: Stage) -> Flow {
+        let state = self.state;
+        let progress = &state.progress;
+        state.executor.begin_checkpoint();
+        let mut skip_ticks = from == Stage::Microtask;
+        loop {
+            loop {
+                if !std::mem::take(&mut skip_ticks) {
+                    progress.set_stage(Stage::Tick);
+                    while let Some(tick) = state.ticks.pop() {
+                        tick()?;
+                        state.check_exit()?;
+                    }
+                }
+                progress.set_stage(Stage::Microtask);
+                while let Some(microtask) = state.executor.next() {
+                    self.turn(microtask)?;
+                    state.check_exit()?;
+                }
+                if state.ticks.is_empty() {
+                    break;
+                }
+            }
+            progress.set_stage(Stage::Tick);
+            if !self.end_of_checkpoint()? {
+                break;
+            }
+        }
+        progress.set_stage(Stage::Callback);
+        Ok(())
+    }
+
+    /// One turn of the microtask queue.
+    fn turn(&mut self, microtask: Microtask) -> Flow {
+        match microtask {
+            Microtask::Callback(callback) => callback(),
+            Microtask::Task(task) => self.state.executor.run(task),
+            Microtask::Main => self.poll_main(),
+        }
+    }
+
+    pub(super) fn poll_main(&mut self) -> Flow {
+        let Some(main) = &mut self.main else { return Ok(()) };
+        self.state.executor.run_main(&mut main.poll)
+    }
+
+    /// Whether the main future waits for what nothing can bring: no handle, timer or request is left,
+    /// and nobody holds a waker of it. Wakers are asked first: who wakes, then drops its waker, has
+    /// sent mail before.
+    pub(super) fn is_deadlocked(&self) -> bool {
+        let Some(main) = &self.main else { return false };
+        let state = self.state;
+        state.live.main.get() == Main::Unfinished
+            && !state.progress.is_inside()
+            && !main.waker.is_held()
+            && !state.has_queued()
+            && !state.is_waiting()
+    }
+
+    /// Ticks and microtasks are empty: what waited for that, as one batch. True if there was any.
+    fn end_of_checkpoint(&mut self) -> Result<bool> {
+        let state = self.state;
+        let (ends, errors) = (state.checkpoint_ends.len(), state.executor.unobserved());
+        for _ in 0..ends {
+            // Fewer are left if one of them ended the loop.
+            let Some(end) = state.checkpoint_ends.pop() else { break };
+            end()?;
+            state.check_exit()?;
+        }
+        for _ in 0..errors {
+            let Some(error) = state.executor.next_unobserved() else { break };
+            self.report_unhandled(error)?;
+            state.check_exit()?;
+        }
+        Ok(ends + errors > 0)
+    }
+
+    fn report_unhandled(&mut self, error: Uncaught) -> Flow {
+        let Some(mut handler) = self.state.hooks.unhandled.take() else {
+            return match error {
+                Uncaught::Error(error) => Err(error),
+                Uncaught::Panic(payload) => std::panic::resume_unwind(payload),
+            };
+        };
+        handler(error)
+    }
+
+    /// Runs the pending part of a callback that is called once.
+    pub(crate) fn call_once(&mut self, callback: Box<dyn FnOnce() -> Result>) -> Flow {
+        let result = callback();
+        self.done(result)
+    }
+}

@@ -1,0 +1,335 @@
+//! The part that all handles have: libuv's `uv_handle_t`.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+
+use super::answer::Answer;
+use super::liveness::add;
+use super::{Closing, Link, LoopRef, Resource, State};
+use crate::error::{Closed, LoopGone};
+use crate::task::mail::HandleKey;
+
+/// What a handle is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A [`Timer`](crate::handle::Timer).
+    Timer,
+    /// An [`Idle`](crate::handle::Idle).
+    Idle,
+    /// A [`Prepare`](crate::handle::Prepare).
+    Prepare,
+    /// A [`Check`](crate::handle::Check).
+    Check,
+    /// An [`Async`](crate::handle::Async).
+    Async,
+    /// A [`Poll`](crate::handle::Poll).
+    Poll,
+    /// A [`TcpListener`](crate::net::TcpListener).
+    TcpListener,
+    /// A [`TcpStream`](crate::net::TcpStream).
+    TcpStream,
+}
+
+const ACTIVE: u8 = 1;
+const REF: u8 = 2;
+const CLOSING: u8 = 4;
+const CLOSED: u8 = 8;
+
+/// What every handle has; all handle types deref to it, and [`walk`](LoopRef::walk) shows it.
+///
+/// A handle is *active* while it is started, or waited on by a task. An active handle is held by the
+/// loop, and if it is *referenced* (all are, unless `unref` was called) it keeps the loop alive.
+pub struct Handle {
+    state: Rc<State>,
+    /// Who waits for the end, and the error that brought it. Mostly nobody and none.
+    closed: Cell<Option<Box<ClosedWaiters>>>,
+    serial: u64,
+    slot: u32,
+    kind: Kind,
+    flags: Cell<u8>,
+}
+
+/// Who waits for a handle's end.
+#[derive(Debug, Default)]
+pub(crate) struct ClosedWaiters {
+    error: Option<io::Error>,
+    waiters: VecDeque<Rc<Answer<io::Result<()>>>>,
+}
+
+impl ClosedWaiters {
+    pub(super) fn next(&mut self) -> Option<(Rc<Answer<io::Result<()>>>, io::Result<()>)> {
+        let answer = self.waiters.pop_front()?;
+        Some((answer, self.error.as_ref().map_or(Ok(()), |error| Err(copy_of(error)))))
+    }
+
+    fn abandon(self) {
+        for waiter in self.waiters {
+            waiter.abandon(Err(LoopGone.into()));
+        }
+    }
+}
+
+/// An error with the same code, or else the same kind and text.
+pub(crate) fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+impl Handle {
+    /// Makes a resource and gives it a slot of the loop. `make` is handed the base to build in.
+    pub(crate) fn make<R: Resource>(
+        lp: &LoopRef,
+        kind: Kind,
+        make: impl FnOnce(Handle) -> R,
+    ) -> Rc<R> {
+        let state = lp.state();
+        let HandleKey { slot, serial } = state.registry.reserve();
+        let handle = Handle {
+            state: state.clone(),
+            closed: Cell::new(None),
+            serial,
+            slot: u32::try_from(slot).expect("fewer than 2^32 handles"),
+            kind,
+            flags: Cell::new(REF),
+        };
+        let resource = Rc::new(make(handle));
+        let weak: std::rc::Weak<dyn Resource> = Rc::downgrade(&(resource.clone() as Rc<dyn Resource>));
+        drop(state.registry.set_link(slot, Link::Weak(weak)));
+        if state.is_dead() {
+            // Made on a loop that is gone: born closed, so that every start says so.
+            resource.handle().flags.set(CLOSING | CLOSED);
+        }
+        resource
+    }
+
+    #[inline]
+    fn has(&self, flag: u8) -> bool {
+        self.flags.get() & flag != 0
+    }
+
+    fn set(&self, flag: u8, on: bool) {
+        let flags = self.flags.get();
+        self.flags.set(if on { flags | flag } else { flags & !flag });
+    }
+
+    /// Whether it is started or waited on; the loop holds it then.
+    pub fn is_active(&self) -> bool {
+        self.has(ACTIVE)
+    }
+
+    /// Whether it was closed; its close callback may be still to come.
+    #[inline]
+    pub fn is_closing(&self) -> bool {
+        self.has(CLOSING)
+    }
+
+    /// Lets the handle keep the loop alive while it is active: the default.
+    pub fn ref_(&self) {
+        self.change_ref(true);
+    }
+
+    /// Lets the loop end although this handle is active. Its callbacks run as long as something else
+    /// keeps the loop alive.
+    pub fn unref(&self) {
+        self.change_ref(false);
+    }
+
+    fn change_ref(&self, on: bool) {
+        if self.has(REF) == on {
+            return;
+        }
+        let counted = self.is_active() && !self.is_closing();
+        if counted {
+            self.count(-1);
+        }
+        self.set(REF, on);
+        if counted {
+            self.count(1);
+        }
+    }
+
+    /// Whether it would keep the loop alive if it were active.
+    pub fn has_ref(&self) -> bool {
+        self.has(REF)
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The loop it belongs to.
+    pub fn loop_ref(&self) -> LoopRef {
+        LoopRef::new(self.state.clone())
+    }
+
+    /// Closes the handle: see the `close` of the handle types. Here for [`walk`](LoopRef::walk).
+    pub fn close(&self) {
+        if let Some(resource) = self.resource() {
+            close(&resource);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> &Rc<State> {
+        &self.state
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> usize {
+        self.slot as usize
+    }
+
+    pub(crate) fn key(&self) -> HandleKey {
+        HandleKey { slot: self.slot(), serial: self.serial }
+    }
+
+    fn resource(&self) -> Option<Rc<dyn Resource>> {
+        self.state.registry.find(self.key())
+    }
+
+    /// Why an operation can't be done: the handle is closed, or even its loop is gone.
+    pub(crate) fn check_open(&self) -> io::Result<()> {
+        if !self.is_closing() {
+            Ok(())
+        } else if self.state.is_dead() {
+            Err(LoopGone.into())
+        } else {
+            Err(Closed.into())
+        }
+    }
+
+    fn count(&self, by: isize) {
+        let live = &self.state.live;
+        if self.has(REF) {
+            add(&live.handles, by);
+            if self.kind == Kind::Timer {
+                add(&live.timers, by);
+            }
+        } else {
+            add(&live.unref_handles, by);
+        }
+    }
+
+    /// Says whether the handle is active.
+    #[inline]
+    pub(crate) fn set_active(&self, active: bool) {
+        if self.is_active() != active && !self.is_closing() {
+            self.set(ACTIVE, active);
+            self.count(if active { 1 } else { -1 });
+        }
+    }
+
+    /// The loop becomes an owner, or ceases to be one.
+    pub(crate) fn hold(&self, resource: Rc<dyn Resource>, held: bool) {
+        if self.is_closing() {
+            return;
+        }
+        let link = match held {
+            true => Link::Strong(resource),
+            false => Link::Weak(Rc::downgrade(&resource)),
+        };
+        drop(self.state.registry.set_link(self.slot(), link));
+    }
+
+    pub(super) fn set_closed(&self) {
+        self.set(CLOSED, true);
+    }
+
+    pub(super) fn take_closed_waiters(&self) -> Option<Box<ClosedWaiters>> {
+        self.closed.take()
+    }
+
+    /// Notes the error that ends the handle, for `closed()` to tell.
+    pub(crate) fn ends_with(&self, error: io::Error) {
+        let mut closed = self.closed.take().unwrap_or_default();
+        closed.error.get_or_insert(error);
+        self.closed.set(Some(closed));
+    }
+
+    /// The answer that comes in the closing phase; `None` if that is past.
+    pub(crate) fn on_closed(&self) -> Option<Rc<Answer<io::Result<()>>>> {
+        if self.has(CLOSED) {
+            return None;
+        }
+        let answer = Rc::<Answer<_>>::default();
+        let mut closed = self.closed.take().unwrap_or_default();
+        closed.waiters.push_back(answer.clone());
+        self.closed.set(Some(closed));
+        Some(answer)
+    }
+}
+
+/// Closes `resource`: what the system holds goes now, the rest in the closing phase.
+pub(crate) fn close(resource: &Rc<dyn Resource>) {
+    let handle = resource.handle();
+    if handle.is_closing() {
+        return;
+    }
+    handle.set_active(false);
+    handle.set(CLOSING, true);
+    resource.release();
+    handle.state.close_later(Closing::Open(resource.clone()));
+    let link = handle.state.registry.set_link(handle.slot(), Link::Strong(resource.clone()));
+    drop(link);
+}
+
+/// The end of a resource whose loop is dropped: no callbacks, whoever waits is told.
+pub(crate) fn abandon(resource: &Rc<dyn Resource>) {
+    let handle = resource.handle();
+    if !handle.is_closing() {
+        handle.set_active(false);
+        handle.set(CLOSING, true);
+        resource.release();
+    }
+    handle.set(CLOSED, true);
+    if let Some(waiters) = handle.take_closed_waiters() {
+        waiters.abandon();
+    }
+    resource.discard();
+}
+
+impl Drop for Handle {
+    /// The last owner is gone: that is a close. The descriptor closes with the resource's fields; the
+    /// slot is freed in the closing phase.
+    fn drop(&mut self) {
+        if self.is_closing() {
+            return;
+        }
+        self.set_active(false);
+        let (slot, waiters) = (self.slot(), self.closed.take());
+        self.state.close_later(Closing::Ended { slot, resource: None, waiters });
+    }
+}
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Handle {}
+
+impl std::hash::Hash for Handle {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        std::ptr::hash(self, hasher);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("kind", &self.kind)
+            .field("serial", &self.serial)
+            .field("is_active", &self.is_active())
+            .field("is_closing", &self.is_closing())
+            .field("has_ref", &self.has_ref())
+            .finish()
+    }
+}

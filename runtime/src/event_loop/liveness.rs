@@ -1,0 +1,61 @@
+//! What keeps a loop running.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::State;
+
+/// The counts. Queues that count as well (pending, closing, mail) are asked themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Liveness {
+    /// Handles that are active and referenced.
+    pub(crate) handles: Cell<usize>,
+    /// Handles that are active and not referenced: they keep nothing alive, but may wake a main
+    /// future that waits.
+    pub(crate) unref_handles: Cell<usize>,
+    /// Of `handles`, those that are timers: a manual clock jumps if there is nothing else.
+    pub(crate) timers: Cell<usize>,
+    /// Requests in flight.
+    pub(crate) requests: Cell<usize>,
+    pub(crate) main: Cell<Main>,
+}
+
+/// The main future.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Main {
+    #[default]
+    None,
+    Unfinished,
+    Finished,
+}
+
+pub(crate) fn add(count: &Cell<usize>, by: isize) {
+    count.set(count.get().checked_add_signed(by).expect("a count of what is alive"));
+}
+
+/// A request in flight: it keeps the loop alive until this is dropped or released.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    state: Rc<State>,
+    counts: Cell<bool>,
+}
+
+impl InFlight {
+    pub(crate) fn new(state: &Rc<State>) -> Self {
+        add(&state.live.requests, 1);
+        Self { state: state.clone(), counts: Cell::new(true) }
+    }
+
+    /// Nobody waits for it any more.
+    pub(crate) fn release(&self) {
+        if self.counts.replace(false) {
+            add(&self.state.live.requests, -1);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

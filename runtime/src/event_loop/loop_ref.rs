@@ -1,0 +1,125 @@
+//! A reference to a loop, for its own thread.
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::resource::Resource;
+use super::{Entered, Handle, Metrics, Remote, State};
+use crate::base::Instant;
+
+/// A cheap reference to a loop, for the loop's own thread. Every handle carries one.
+///
+/// It does not keep the loop: on a loop that is gone what could fail fails with
+/// [`LoopGone`](crate::LoopGone), and what can't (`set_timeout`, `next_tick`) does nothing.
+#[derive(Clone)]
+pub struct LoopRef(Rc<State>);
+
+impl LoopRef {
+    pub(crate) fn new(state: Rc<State>) -> Self {
+        Self(state)
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> &Rc<State> {
+        &self.0
+    }
+
+    /// Makes this the current loop of the thread until the guard is dropped. The guard is owned, so
+    /// that [`Loop::run`](crate::Loop::run) can be called meanwhile.
+    ///
+    /// Guards may be nested, and should be dropped in the reverse order.
+    pub fn enter(&self) -> Entered {
+        Entered::new(self.clone())
+    }
+
+    /// An end that other threads can hold.
+    pub fn remote(&self) -> Remote {
+        Remote::new(self.0.sending.clone())
+    }
+
+    /// Lets `run` return after this iteration; the next `run` goes on. Called outside of a run, it
+    /// makes the next one return at once.
+    ///
+    /// It does not wake a loop that waits: on another thread, post a closure that stops it.
+    pub fn stop(&self) {
+        self.0.stop.set(true);
+    }
+
+    /// Whether a run would go on: a referenced handle is active, a request is in flight, something is
+    /// pending, closing or deferred, or the main future is not done.
+    pub fn is_alive(&self) -> bool {
+        self.0.is_open() && (self.0.is_alive() || self.0.progress.is_inside())
+    }
+
+    /// The loop's cached time: that of the last wait, or of the last timer that was set.
+    pub fn now(&self) -> Instant {
+        Instant::from_ns(self.0.now_ns())
+    }
+
+    /// Reads the clock, so that [`now`](Self::now), and a [`Timer`](crate::handle::Timer) started
+    /// next, count from this moment. For use after work that took long.
+    pub fn update_time(&self) {
+        self.0.update_time();
+    }
+
+    pub(crate) fn fresh_now(&self) -> Instant {
+        self.0.fresh_now()
+    }
+
+    /// Calls `f` with every handle of the loop, in the order they were made: active, inactive and
+    /// closing ones. `f` is called from inside this call, and may close what it sees.
+    pub fn walk(&self, mut f: impl FnMut(&Handle)) {
+        for resource in self.0.registry.all() {
+            f(Resource::handle(&*resource));
+        }
+    }
+
+    /// A descriptor that becomes readable when the loop has something to do, to embed it in another
+    /// loop: wait for it, [`backend_timeout`](Self::backend_timeout) at most, then call
+    /// [`run_nowait`](crate::Loop::run_nowait).
+    ///
+    /// # Platform notes
+    /// On Windows there is none.
+    #[cfg(unix)]
+    pub fn backend_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.poller.as_fd()
+    }
+
+    /// How long an embedder may wait for [`backend_fd`](Self::backend_fd): zero if there is something
+    /// to do now or nothing is alive, `None` if nothing but an event will come. In whole milliseconds,
+    /// rounded up.
+    pub fn backend_timeout(&self) -> Option<Duration> {
+        if self.0.progress.is_inside() { Some(Duration::ZERO) } else { self.0.poll_timeout() }
+    }
+
+    /// Counts since the loop was made.
+    pub fn metrics(&self) -> Metrics {
+        Metrics {
+            deferrals: self.0.executor.deferrals(),
+            tasks: self.0.executor.tasks(),
+            handles: self.0.registry.len(),
+            ..self.0.metrics.get()
+        }
+    }
+
+    /// Why new work can't be accepted.
+    pub(crate) fn check_open(&self) -> io::Result<()> {
+        if self.0.is_dead() { Err(crate::error::LoopGone.into()) } else { Ok(()) }
+    }
+}
+
+impl PartialEq for LoopRef {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for LoopRef {}
+
+impl fmt::Debug for LoopRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopRef").field("id", &self.0.id).finish_non_exhaustive()
+    }
+}

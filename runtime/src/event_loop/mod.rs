@@ -1,0 +1,52 @@
+//! The loop: its state, its phases, and the right to call back.
+//!
+//! ```text
+//!   Loop       owner, on the stack     run(&mut self), block_on            run
+//!   LoopRef    Rc, !Send               what handles and free functions use loop_ref, context
+//!   Remote     Send                    post                                remote
+//!      │
+//!      ▼
+//!   State ──── Progress                where an iteration stands           progress
+//!      ├────── Registry                handles, by slot                    resource
+//!      └────── Liveness                what keeps the loop running         liveness
+//!   Dispatcher  the right to run a callback, lent down from `run`          dispatcher
+//!   phases      one iteration, phase by phase                              phases
+//! ```
+//!
+//! Read `phases` first, then `dispatcher`.
+
+mod answer;
+mod builder;
+mod closing;
+pub(crate) mod context;
+mod dispatcher;
+mod handle;
+mod life;
+mod liveness;
+mod loop_ref;
+mod phases;
+mod poll;
+mod progress;
+mod remote;
+mod resource;
+mod run;
+mod state;
+mod teardown;
+mod timers;
+
+pub(crate) use answer::Answer;
+pub use builder::{Builder, Microtasks};
+pub use context::{Entered, current, try_current};
+pub(crate) use dispatcher::{Dispatcher, Flow};
+pub use handle::{Handle, Kind};
+pub(crate) use handle::{close, copy_of};
+pub use life::{before_exit, exit, on_exit, on_uncaught, on_unhandled};
+pub(crate) use liveness::InFlight;
+pub use loop_ref::LoopRef;
+pub use remote::Remote;
+pub(crate) use resource::{Event, Link, Resource};
+pub(crate) use run::{Fatal, Until};
+pub use run::Loop;
+pub use state::Metrics;
+pub(crate) use closing::Closing;
+pub(crate) use state::{Answerable, Pending, State, TimerTarget};

@@ -1,0 +1,141 @@
+//! One iteration, phase by phase.
+//!
+//! ```text
+//!  ┌─▶ pending ─▶ idle ─▶ prepare ─▶ poll ─▶ pending ─▶ check ─▶ closing ─▶ timers ─┐
+//!  └────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! libuv's order since 1.45: due timers run at the end of an iteration, and `run` runs them once
+//! before the first. A phase that an error leaves is entered again where it was left.
+
+use super::builder::Microtasks;
+use super::progress::{Entry, Phase, Stage};
+use super::run::Mode;
+use super::{Dispatcher, Event, Flow, Pending, closing, poll, timers};
+use crate::base::WatchList;
+use crate::event_loop::Resource;
+use crate::timers::Immediate;
+use std::rc::Rc;
+
+/// Rounds of the pending queue after poll, as libuv: a write that is issued from a write's callback
+/// must not starve the rest.
+const PENDING_ROUNDS: usize = 8;
+
+/// Runs one iteration, or the rest of one that an error interrupted.
+pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
+    let state = d.state();
+    if !state.progress.is_inside() {
+        state.progress.begin(Phase::Pending);
+        state.progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
+    }
+    phase(d, Phase::Pending, |d, entry| pending(d, entry, 1))?;
+    phase(d, Phase::Idle, |d, entry| watchers(d, entry, &state.idle))?;
+    phase(d, Phase::Prepare, |d, entry| watchers(d, entry, &state.prepare))?;
+    phase(d, Phase::Poll, |d, entry| poll::run(d, entry, mode))?;
+    phase(d, Phase::PendingAgain, |d, entry| pending(d, entry, PENDING_ROUNDS))?;
+    phase(d, Phase::Check, check)?;
+    phase(d, Phase::Closing, |d, _| closing::run(d))?;
+    phase(d, Phase::Timers, timers::run)?;
+    state.progress.finish();
+    Ok(())
+}
+
+/// Runs a phase, unless the iteration is past it.
+#[inline]
+fn phase(
+    d: &mut Dispatcher<'_>,
+    phase: Phase,
+    run: impl FnOnce(&mut Dispatcher<'_>, Entry) -> Flow,
+) -> Flow {
+    let state = d.state();
+    let Some(entry) = state.progress.enter(phase) else { return Ok(()) };
+    if entry == Entry::After(Stage::Microtask) {
+        d.drain_rest()?;
+    }
+    run(d, entry)?;
+    if state.config.microtasks == Microtasks::BetweenPhases {
+        d.drain()?;
+    }
+    state.progress.leave(phase);
+    Ok(())
+}
+
+/// What completed without the system, or was done by it at once. A round takes what is there; what
+/// is queued meanwhile waits for the next round.
+fn pending(d: &mut Dispatcher<'_>, entry: Entry, rounds: usize) -> Flow {
+    let state = d.state();
+    let (rounds_left, calls_left) = (&state.progress.rounds, &state.progress.calls);
+    if entry == Entry::Fresh {
+        rounds_left.set(rounds);
+        calls_left.set(0);
+    }
+    loop {
+        if calls_left.get() == 0 {
+            if rounds_left.get() == 0 || state.pending.is_empty() {
+                return Ok(());
+            }
+            rounds_left.set(rounds_left.get() - 1);
+            calls_left.set(state.pending.len());
+        }
+        calls_left.set(calls_left.get() - 1);
+        match state.pending.pop() {
+            Some(Pending::Resource(resource)) => resource.dispatch(Event::Pending, d)?,
+            Some(Pending::Callback(callback)) => d.call_once(callback)?,
+            None => calls_left.set(0),
+        }
+    }
+}
+
+/// Idle, prepare or check handles, newest first.
+fn watchers(d: &mut Dispatcher<'_>, entry: Entry, list: &WatchList<Rc<dyn Resource>>) -> Flow {
+    let at = &d.state().progress.watcher;
+    if entry == Entry::Fresh {
+        at.set(u64::MAX);
+    }
+    while let Some((serial, resource)) = list.next_before(at.get()) {
+        at.set(serial);
+        resource.dispatch(Event::Turn, d)?;
+    }
+    Ok(())
+}
+
+/// Check handles, then the immediates that are queued by now. (Immediates are one check handle of
+/// the loop's own, started first: newest first puts the user's before it.)
+fn check(d: &mut Dispatcher<'_>, mut entry: Entry) -> Flow {
+    let state = d.state();
+    let immediates = &state.immediates;
+    let at_immediates = &state.progress.at_immediates;
+    if entry == Entry::Fresh {
+        at_immediates.set(false);
+        state.progress.watcher.set(u64::MAX);
+        // What an error in the phases before left over runs before the first immediate.
+        d.drain()?;
+    }
+    if !at_immediates.get() {
+        watchers(d, Entry::After(Stage::Tick), &state.check)?;
+        at_immediates.set(true);
+        entry = Entry::Fresh;
+        immediates.with(|immediates| immediates.begin_batch());
+    }
+    loop {
+        let next = immediates.with(|immediates| immediates.next_of_batch());
+        let Some(next) = next else {
+            // The last of a batch threw: the phase starts over with what was queued meanwhile, and
+            // the first of that comes before any drain. Node does so.
+            if entry == Entry::After(Stage::Callback) {
+                entry = Entry::Fresh;
+                immediates.with(|immediates| immediates.begin_batch());
+                continue;
+            }
+            return Ok(());
+        };
+        entry = Entry::Fresh;
+        match next {
+            Immediate::Callback(callback) => d.call_once(callback)?,
+            Immediate::Wake(waker) => {
+                waker.wake();
+                d.checkpoint()?;
+            }
+        }
+    }
+}

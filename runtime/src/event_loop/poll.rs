@@ -1,0 +1,170 @@
+//! The poll phase: wait for the system, then deliver.
+//!
+//! ```text
+//!   wait ─▶ mailbox as it stands: completions, signalled handles, closures and wakes
+//!        ─▶ the kernel's events, in its order; again without waiting while all slots were full
+//!        ─▶ deferred tasks
+//! ```
+
+use std::time::Duration;
+
+use super::progress::Entry;
+use super::run::Mode;
+use super::{Dispatcher, Event, Flow, State};
+use crate::error::Result;
+use crate::task::Microtask;
+use crate::task::mail::Mail;
+
+/// Waits in one phase if each fills all slots, as libuv.
+const WAITS_PER_PHASE: usize = 48;
+
+pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
+    let state = d.state();
+    let (has_waited, waits_left) = (&state.progress.has_waited, &state.progress.waits_left);
+    if entry == Entry::Fresh {
+        has_waited.set(false);
+        waits_left.set(WAITS_PER_PHASE - 1);
+    }
+    if !has_waited.get() {
+        let timeout = match mode {
+            Mode::NoWait => Some(Duration::ZERO),
+            Mode::Once if !state.progress.may_block.get() => Some(Duration::ZERO),
+            Mode::Once | Mode::Default => state.poll_timeout(),
+        };
+        wait(state, timeout)?;
+        has_waited.set(true);
+        collect_mail(state);
+    }
+    deliver_mail(d)?;
+    loop {
+        while let Some((slot, ready)) = state.poller.next_event() {
+            // Nobody there: it was closed by a callback of this batch.
+            if let Some(resource) = state.registry.get(slot) {
+                resource.dispatch(Event::Ready(ready), d)?;
+            }
+        }
+        if !state.poller.batch_was_full() || waits_left.get() == 0 {
+            break;
+        }
+        waits_left.set(waits_left.get() - 1);
+        state.poller.wait(Some(Duration::ZERO))?;
+    }
+    if state.executor.has_deferred() {
+        state.executor.resume_deferred();
+        d.checkpoint()?;
+    }
+    Ok(())
+}
+
+/// Blocks until something comes, `timeout` at most, and notes the time.
+fn wait(state: &State, timeout: Option<Duration>) -> Result {
+    let mut metrics = state.metrics.get();
+    metrics.iterations += 1;
+    state.metrics.set(metrics);
+
+    let timeout = if state.clock().is_manual() { jump(state, timeout) } else { timeout };
+    if timeout == Some(Duration::ZERO) {
+        state.poller.wait(timeout)?;
+    } else {
+        let wakeup = state.poller.wakeup();
+        let mut left = timeout;
+        let start = state.clock().now_ns();
+        loop {
+            // The order matters: see `reactor::Wakeup`.
+            wakeup.set_asleep(true);
+            let now = if wakeup.has_mail() { Some(Duration::ZERO) } else { left };
+            let waited = state.poller.wait(now);
+            wakeup.set_asleep(false);
+            // A wake-up that was answered already, or a system signal, ends no wait.
+            if waited? || wakeup.has_mail() {
+                break;
+            }
+            if let Some(timeout) = timeout {
+                let passed = Duration::from_nanos(state.clock().now_ns() - start);
+                match timeout.checked_sub(passed) {
+                    Some(rest) if !rest.is_zero() => left = Some(whole_ms(rest)),
+                    _ => break,
+                }
+            }
+        }
+    }
+    state.update_time();
+    Ok(())
+}
+
+fn whole_ms(duration: Duration) -> Duration {
+    Duration::from_millis(crate::base::clock::ms_up(duration))
+}
+
+/// A manual clock jumps to the next timer if nothing but timers is waited for; otherwise what is
+/// waited for comes in real time, and no timer ends that wait.
+fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
+    let timeout = timeout?;
+    if timeout.is_zero() {
+        return Some(timeout);
+    }
+    let live = &state.live;
+    if live.handles.get() > live.timers.get() || live.requests.get() > 0 {
+        return None;
+    }
+    let now = state.clock().now_ns();
+    state.clock().jump_to(now.saturating_add(crate::base::clock::saturating_ns(timeout)));
+    Some(Duration::ZERO)
+}
+
+/// Notes what is in the mailbox: what comes later waits for the next iteration.
+fn collect_mail(state: &State) {
+    if !state.poller.wakeup().take_mail() {
+        return;
+    }
+    let mailbox = &state.mailbox;
+    let [completed, mail] = &state.mail_due;
+    completed.set(mailbox.completed.len());
+    mail.set(mailbox.mail.len());
+    let mut signalled: Vec<_> = mailbox
+        .signalled
+        .try_iter()
+        .take(mailbox.signalled.len())
+        .filter_map(|key| state.registry.find(key).map(|resource| (key.serial, resource)))
+        .collect();
+    signalled.sort_by_key(|(serial, _)| *serial);
+    signalled.dedup_by_key(|(serial, _)| *serial);
+    for (_, resource) in signalled {
+        state.signalled.push(resource);
+    }
+}
+
+fn deliver_mail(d: &mut Dispatcher<'_>) -> Flow {
+    let state = d.state();
+    let [completed, mail] = &state.mail_due;
+    while completed.get() > 0 {
+        completed.set(completed.get() - 1);
+        let Ok(key) = state.mailbox.completed.try_recv() else { continue };
+        let request = state.requests.with(|requests| requests.remove(key));
+        if let Some(request) = request {
+            request.answered(d)?;
+        }
+    }
+    while let Some(resource) = state.signalled.pop() {
+        resource.dispatch(Event::Signalled, d)?;
+    }
+    while mail.get() > 0 {
+        mail.set(mail.get() - 1);
+        match state.mailbox.mail.try_recv() {
+            Ok(Mail::Post(callback)) => {
+                let result = callback();
+                d.done(result)?;
+            }
+            Ok(Mail::Wake(task)) => {
+                state.executor.push(Microtask::Task(task));
+                d.checkpoint()?;
+            }
+            Ok(Mail::WakeMain) => {
+                state.executor.wake_main();
+                d.checkpoint()?;
+            }
+            Err(_) => mail.set(0),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Where an iteration stands, so that an error does not lose the rest of it.
+//!
+//! A callback's panic unwinds through the phase it was called from, up to `run`. Nothing on the
+//! stack remembers what was still to do: the batch of events, the due timers, the immediates lie in
+//! the loop, and here lies which phase was under way. `run` enters the iteration again, and the
+//! phases before that one are skipped.
+
+use std::cell::Cell;
+
+use crate::timers::Pass;
+
+/// The phases in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Pending,
+    Idle,
+    Prepare,
+    Poll,
+    PendingAgain,
+    Check,
+    Closing,
+    Timers,
+}
+
+/// What runs just now, as an error's handler wants to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The main script: whatever it throws, a full drain follows.
+    Script,
+    /// A callback that the loop started.
+    Callback,
+    /// A tick, or the end of a checkpoint: an error abandons the rest of the drain.
+    Tick,
+    /// A microtask: the drain goes on behind it.
+    Microtask,
+}
+
+/// How a phase is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Fresh,
+    /// It was left by an error that was thrown there.
+    After(Stage),
+}
+
+/// The position within an iteration.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    phase: Cell<Phase>,
+    is_inside: Cell<bool>,
+    /// Set while `phase` is under way: whoever finds it set comes back to it.
+    is_begun: Cell<bool>,
+    stage: Cell<Stage>,
+    /// Where the error was thrown that ended the last attempt.
+    thrown_in: Cell<Option<Stage>>,
+    /// Idle, prepare, check: the handle that ran last.
+    pub(crate) watcher: Cell<u64>,
+    /// Check: the handles are done, the immediates are on.
+    pub(crate) at_immediates: Cell<bool>,
+    /// Pending: rounds that are left, and calls that are left in this one.
+    pub(crate) rounds: Cell<usize>,
+    pub(crate) calls: Cell<usize>,
+    /// Timers: the deadline and the serial up to which they run in this phase.
+    pub(crate) due: Cell<(u64, u64)>,
+    /// Timers: the pass over Node's lists.
+    pub(crate) pass: Cell<Option<Pass>>,
+    /// Whether `run_once` may block: nothing was pending and no idle handle was active when the
+    /// iteration began.
+    pub(crate) may_block: Cell<bool>,
+    /// Poll: whether the system was asked, and how often it may be asked again.
+    pub(crate) has_waited: Cell<bool>,
+    pub(crate) waits_left: Cell<usize>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            phase: Cell::new(Phase::Pending),
+            is_inside: Cell::new(false),
+            is_begun: Cell::new(false),
+            stage: Cell::new(Stage::Callback),
+            thrown_in: Cell::new(None),
+            watcher: Cell::new(0),
+            at_immediates: Cell::new(false),
+            rounds: Cell::new(0),
+            calls: Cell::new(0),
+            due: Cell::new((0, 0)),
+            pass: Cell::new(None),
+            may_block: Cell::new(true),
+            has_waited: Cell::new(false),
+            waits_left: Cell::new(0),
+        }
+    }
+}
+
+impl Progress {
+    /// Whether an iteration was begun and not finished.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.is_inside.get()
+    }
+
+    /// Begins an iteration at `phase`, unless one is under way.
+    pub(crate) fn begin(&self, phase: Phase) {
+        if !self.is_inside.replace(true) {
+            self.phase.set(phase);
+            self.is_begun.set(false);
+        }
+    }
+
+    /// The iteration is done.
+    #[inline]
+    pub(crate) fn finish(&self) {
+        self.is_inside.set(false);
+    }
+
+    /// How to enter `phase`; `None` if it is done already.
+    #[inline]
+    pub(crate) fn enter(&self, phase: Phase) -> Option<Entry> {
+        if self.phase.get() > phase {
+            return None;
+        }
+        if self.phase.get() == phase && self.is_begun.get() {
+            return Some(self.thrown_in.take().map_or(Entry::Fresh, Entry::After));
+        }
+        self.phase.set(phase);
+        self.is_begun.set(true);
+        Some(Entry::Fresh)
+    }
+
+    /// The phase that was entered is done.
+    #[inline]
+    pub(crate) fn leave(&self, phase: Phase) {
+        debug_assert_eq!(self.phase.get(), phase);
+        self.is_begun.set(false);
+        if let Some(next) = NEXT[phase as usize] {
+            self.phase.set(next);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        self.stage.set(stage);
+    }
+
+    /// An error got out: remembers where it was thrown.
+    pub(crate) fn interrupt(&self) {
+        self.thrown_in.set(Some(self.stage.replace(Stage::Callback)));
+    }
+
+    /// Where the error was thrown that ended the last attempt, if that was outside of an iteration:
+    /// there is no phase that would ask.
+    pub(crate) fn take_thrown_outside(&self) -> Option<Stage> {
+        if self.is_inside.get() { None } else { self.thrown_in.take() }
+    }
+}
+
+const NEXT: [Option<Phase>; 8] = [
+    Some(Phase::Idle),
+    Some(Phase::Prepare),
+    Some(Phase::Poll),
+    Some(Phase::PendingAgain),
+    Some(Phase::Check),
+    Some(Phase::Closing),
+    Some(Phase::Timers),
+    None,
+];

@@ -1,0 +1,151 @@
+//! Resources: what a handle is to the loop.
+
+use std::rc::{Rc, Weak};
+
+use slab::Slab;
+
+use super::handle::Handle;
+use super::{Dispatcher, Flow};
+use crate::base::Guarded;
+use crate::reactor::Ready;
+use crate::task::mail::HandleKey;
+
+/// What happened to a resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// The system reports readiness.
+    Ready(Ready),
+    /// Its timer is due.
+    Timer,
+    /// It is the turn of an idle, prepare or check handle.
+    Turn,
+    /// It asked for the pending phase.
+    Pending,
+    /// Another thread signalled it, or its last sender is gone.
+    Signalled,
+}
+
+/// A handle's state as the loop sees it.
+///
+/// One rule for every method that is given a [`Dispatcher`]: after each call of a user's callback
+/// look at the own state again, since the callback, or a microtask after it, may have stopped,
+/// restarted or closed the resource.
+pub(crate) trait Resource: 'static {
+    /// The part that all handles have.
+    fn handle(&self) -> &Handle;
+
+    /// Something happened: do it, and call back.
+    fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow;
+
+    /// Lets go of what the system holds, now: stops, disarms, deregisters, closes the descriptor.
+    /// Runs no callback. Called once.
+    fn release(&self);
+
+    /// In the closing phase: completes one request that was in flight, as cancelled. `None`: there
+    /// is no more.
+    fn cancel_next(&self, _d: &mut Dispatcher<'_>) -> Option<Flow> {
+        None
+    }
+
+    /// Drops the callbacks, and with them every cycle they close; requests that are still in flight
+    /// are given up.
+    fn discard(&self);
+}
+
+/// How the loop holds a resource.
+#[derive(Clone)]
+pub(crate) enum Link {
+    /// The slot is taken, the resource is not made yet; or it is gone, and the slot not yet free.
+    Vacant,
+    /// It is known, and ends with its last owner.
+    Weak(Weak<dyn Resource>),
+    /// It is active: the loop is an owner.
+    Strong(Rc<dyn Resource>),
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Vacant => "Vacant",
+            Self::Weak(_) => "Weak",
+            Self::Strong(_) => "Strong",
+        })
+    }
+}
+
+impl Link {
+    fn resource(&self) -> Option<Rc<dyn Resource>> {
+        match self {
+            Self::Vacant => None,
+            Self::Weak(weak) => weak.upgrade(),
+            Self::Strong(resource) => Some(resource.clone()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Counts the handles ever made: their order, and the proof that a slot is not another's now.
+    serial: u64,
+    link: Link,
+}
+
+/// All handles of a loop, by slot. The slot is the poller's key: an event is one look-up.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    entries: Guarded<Slab<Entry>>,
+    serials: std::cell::Cell<u64>,
+}
+
+impl Registry {
+    /// Takes a slot for a handle that is being made.
+    pub(crate) fn reserve(&self) -> HandleKey {
+        let serial = self.serials.get() + 1;
+        self.serials.set(serial);
+        let entry = Entry { serial, link: Link::Vacant };
+        HandleKey { slot: self.entries.with(|entries| entries.insert(entry)), serial }
+    }
+
+    /// Changes how a resource is held; the caller drops the former link.
+    #[must_use = "the former link may be the last owner: drop it outside of any borrow"]
+    pub(crate) fn set_link(&self, slot: usize, link: Link) -> Link {
+        self.entries.with(|entries| match entries.get_mut(slot) {
+            Some(entry) => std::mem::replace(&mut entry.link, link),
+            None => link,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: usize) -> Option<Rc<dyn Resource>> {
+        self.entries.with(|entries| entries.get(slot).and_then(|entry| entry.link.resource()))
+    }
+
+    /// The resource that `key` names, if it is still there.
+    pub(crate) fn find(&self, key: HandleKey) -> Option<Rc<dyn Resource>> {
+        self.entries.with(|entries| {
+            let entry = entries.get(key.slot).filter(|entry| entry.serial == key.serial)?;
+            entry.link.resource()
+        })
+    }
+
+    /// Frees a slot. Only the closing phase does that, after the batch of events is done, so an
+    /// event can't meet a slot that was used again.
+    #[must_use = "drop the link outside of any borrow"]
+    pub(crate) fn free(&self, slot: usize) -> Option<Link> {
+        self.entries.with(|entries| entries.try_remove(slot).map(|entry| entry.link))
+    }
+
+    /// Everything there is, in the order it was made.
+    pub(crate) fn all(&self) -> Vec<Rc<dyn Resource>> {
+        let mut all: Vec<_> = self.entries.with(|entries| {
+            let known = entries.iter().filter_map(|(_, e)| Some((e.serial, e.link.resource()?)));
+            known.collect()
+        });
+        all.sort_unstable_by_key(|(serial, _)| *serial);
+        all.into_iter().map(|(_, resource)| resource).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.with(|entries| entries.len())
+    }
+}

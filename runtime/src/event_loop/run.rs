@@ -1,0 +1,438 @@
+//! Running a loop: the modes, the main future, and what an error does.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+
+use super::dispatcher::MainFuture;
+use super::liveness::Main;
+use super::phases::iteration;
+use super::progress::{Phase, Stage};
+use super::{Builder, Dispatcher, Flow, LoopRef, State, context};
+use crate::error::{Result, Uncaught};
+use crate::task::{ExitPayload, MainWaker};
+use crate::timers::Immediate;
+
+/// What streams read into, as libuv.
+const BUFFER_SIZE: usize = 64 * 1024;
+
+/// libuv's run modes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Default,
+    Once,
+    NoWait,
+}
+
+/// How long a run in the default mode goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Nothing is alive.
+    NotAlive,
+    /// The main future is done.
+    MainIsDone,
+}
+
+/// Why a run ended before its time.
+pub(crate) enum Fatal {
+    /// An error that no handler took.
+    Uncaught(Uncaught),
+    /// `exit` was called.
+    Exit,
+    /// The main future waits for something that nothing can bring.
+    Deadlock,
+}
+
+/// Travels up like an error.
+#[derive(Debug)]
+struct Deadlock;
+
+impl fmt::Display for Deadlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the main future waits, but nothing is left that could wake it")
+    }
+}
+
+impl Error for Deadlock {}
+
+/// An event loop, owned by the thread that runs it.
+///
+/// It derefs to [`LoopRef`], which has everything that does not need the owner. Dropping it drops its
+/// tasks, closes what is open, without close callbacks, and drops what is queued; the first panic met
+/// on the way is raised at the end.
+///
+/// # Examples
+/// ```
+/// use runtime::{Loop, ms};
+///
+/// let mut lp = Loop::new()?;
+/// lp.set_timeout(ms(1), || println!("a millisecond later"));
+/// lp.run()?;
+/// # std::io::Result::Ok(())
+/// ```
+pub struct Loop {
+    lp: LoopRef,
+    /// Lent to whatever reads, through the dispatcher.
+    buffer: Box<[u8]>,
+}
+
+impl Deref for Loop {
+    type Target = LoopRef;
+
+    fn deref(&self) -> &LoopRef {
+        &self.lp
+    }
+}
+
+impl fmt::Debug for Loop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Loop").field(&self.lp).finish()
+    }
+}
+
+impl Loop {
+    /// Makes a loop with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    /// Those of the system's poller: no descriptors are left, for one.
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// Sets up a loop that differs from the default.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(super) fn of(state: Rc<State>) -> Self {
+        context::announce(&state);
+        // Not touched before the first read, so an unused one costs no memory.
+        Self { lp: LoopRef::new(state), buffer: vec![0; BUFFER_SIZE].into_boxed_slice() }
+    }
+
+    /// Runs until nothing is alive, then calls [`before_exit`](crate::before_exit) callbacks, and goes
+    /// on if these started something; or until [`stop`](LoopRef::stop). True if something is still
+    /// alive.
+    ///
+    /// It begins with a checkpoint: ticks and microtasks queued before count as the main script's.
+    ///
+    /// # Errors
+    /// A callback's `Err`, unless [`on_uncaught`](crate::on_uncaught) takes it; one that is no
+    /// `io::Error` comes inside of one. Nothing that was queued is lost: the next run resumes in the
+    /// interrupted phase, with the rest of it.
+    ///
+    /// # Panics
+    /// With a callback's panic, likewise.
+    pub fn run(&mut self) -> io::Result<bool> {
+        let outcome = self.drive(None, |d| run_to_the_end(d, Until::NotAlive));
+        returned(outcome)
+    }
+
+    /// Runs one iteration; blocks in poll if there is nothing to do. True if something is still alive.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_once(&mut self) -> io::Result<bool> {
+        let outcome = self.drive(None, |d| run_mode(d, Mode::Once, Until::NotAlive));
+        returned(outcome)
+    }
+
+    /// Runs one iteration and does not block. True if something is still alive.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_nowait(&mut self) -> io::Result<bool> {
+        let outcome = self.drive(None, |d| run_mode(d, Mode::NoWait, Until::NotAlive));
+        returned(outcome)
+    }
+
+    /// Runs until `future` is done, and gives its output. The future need not be `'static`.
+    ///
+    /// Its first poll is the main script: a callback of its own, followed by a checkpoint. Later polls
+    /// are microtasks. Other tasks that are not done stay on the loop, for the next run.
+    ///
+    /// # Panics
+    /// With the panic of `future`; with that of a callback, or a callback's `Err` as the payload,
+    /// unless [`on_uncaught`](crate::on_uncaught) takes it; if `future` waits while nothing is left
+    /// that could wake it; if [`exit`](crate::exit) or [`stop`](LoopRef::stop) ended the loop first.
+    #[track_caller]
+    pub fn block_on<F: Future>(&mut self, future: F) -> F::Output {
+        let mut output = None;
+        let outcome = self.run_main(
+            async { output = Some(catch(pin!(future)).await) },
+            |()| Ok(()),
+            Until::MainIsDone,
+        );
+        match outcome {
+            Err(Fatal::Uncaught(Uncaught::Panic(payload))) => resume_unwind(payload),
+            Err(Fatal::Uncaught(Uncaught::Error(error))) => {
+                panic!("a callback failed while `block_on` ran: {error}")
+            }
+            Err(Fatal::Exit) => resume_unwind(Box::new(ExitPayload)),
+            Err(Fatal::Deadlock) => panic!("{Deadlock}"),
+            Ok(_) => match output {
+                Some(Ok(output)) => output,
+                Some(Err(payload)) => resume_unwind(payload),
+                None => panic!("the loop was stopped before the future was done"),
+            },
+        }
+    }
+
+    /// As [`run`](Self::run), for `main`.
+    pub(crate) fn run_until_not_alive(&mut self) -> Result<bool, Fatal> {
+        self.drive(None, |d| run_to_the_end(d, Until::NotAlive))
+    }
+
+    /// Runs `main` as the main script: an error of it is uncaught, and then it is over. The run that
+    /// follows begins with a full drain in any case.
+    pub(crate) fn run_script(&mut self, main: impl FnOnce() -> Result) -> Result<(), Fatal> {
+        let mut main = Some(main);
+        self.drive(None, |d| main.take().map_or(Ok(()), |main| script(d, |_| main())))
+    }
+
+    /// Runs with `future` as the main future; `report` says whether its output is an error.
+    pub(crate) fn run_main<F: Future>(
+        &mut self,
+        future: F,
+        report: impl FnOnce(F::Output) -> Result,
+        until: Until,
+    ) -> Result<bool, Fatal> {
+        let state = self.lp.state().clone();
+        let waker = MainWaker::new(state.id);
+        let mut future = pin!(Some(future));
+        let mut report = Some(report);
+        let _main = MainGuard::new(&state);
+        let mut poll_main = || {
+            // A panic in it ends it as well: it is never polled again.
+            let finished = MainFinished(&state);
+            let Some(running) = future.as_mut().as_pin_mut() else { return Ok(()) };
+            match waker.poll(|cx| running.poll(cx)) {
+                std::task::Poll::Pending => {
+                    std::mem::forget(finished);
+                    Ok(())
+                }
+                std::task::Poll::Ready(output) => {
+                    future.set(None);
+                    report.take().map_or(Ok(()), |report| report(output))
+                }
+            }
+        };
+        let mut is_started = false;
+        self.drive(Some(MainFuture { poll: &mut poll_main, waker: &waker }), |d| {
+            if !std::mem::replace(&mut is_started, true) {
+                script(d, |d| d.poll_main())?;
+            }
+            run_to_the_end(d, until)
+        })
+    }
+
+    /// Lets `body` run with a dispatcher, again and again while `on_uncaught` takes its errors.
+    fn drive<R>(
+        &mut self,
+        main: Option<MainFuture<'_>>,
+        body: impl FnMut(&mut Dispatcher<'_>) -> Result<R>,
+    ) -> Result<R, Fatal> {
+        let _here = self.lp.enter();
+        let state = self.lp.state().clone();
+        let _awake = Awake::new(&state);
+        // Reborrowed, to live no longer than the rest of the dispatcher.
+        let main = match main {
+            Some(MainFuture { poll, waker }) => Some(MainFuture { poll: &mut *poll, waker }),
+            None => None,
+        };
+        drive(&state, Dispatcher::new(&state, main, &mut self.buffer), body)
+    }
+}
+
+/// Marks what `run` does as the main script.
+fn script(d: &mut Dispatcher<'_>, run: impl FnOnce(&mut Dispatcher<'_>) -> Flow) -> Flow {
+    d.state().progress.set_stage(Stage::Script);
+    run(d)?;
+    d.state().progress.set_stage(Stage::Callback);
+    Ok(())
+}
+
+fn drive<R>(
+    state: &Rc<State>,
+    mut d: Dispatcher<'_>,
+    mut body: impl FnMut(&mut Dispatcher<'_>) -> Result<R>,
+) -> Result<R, Fatal> {
+    loop {
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            state.check_exit()?;
+            body(&mut d)
+        }));
+        let error = match attempt {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) if error.is::<Deadlock>() => return Err(Fatal::Deadlock),
+            Ok(Err(error)) => Uncaught::Error(error),
+            Err(payload) => Uncaught::Panic(payload),
+        };
+        state.progress.interrupt();
+        if state.exiting.get().is_some() {
+            return Err(Fatal::Exit);
+        }
+        handle_uncaught(state, error)?;
+    }
+}
+
+/// Gives an error to the handler, at once.
+fn handle_uncaught(state: &State, error: Uncaught) -> Result<(), Fatal> {
+    let Some(mut handler) = state.hooks.uncaught.take() else {
+        return Err(Fatal::Uncaught(error));
+    };
+    // So that there is a next callback, after which what is left over runs.
+    state.immediates.with(|all| all.push(Immediate::Callback(Box::new(|| Ok(())))));
+    match catch_unwind(AssertUnwindSafe(|| handler(error))) {
+        _ if state.exiting.get().is_some() => Err(Fatal::Exit),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Fatal::Uncaught(Uncaught::Error(error))),
+        Err(payload) => Err(Fatal::Uncaught(Uncaught::Panic(payload))),
+    }
+}
+
+/// What `run` gives for the outcome of a drive.
+fn returned(outcome: Result<bool, Fatal>) -> io::Result<bool> {
+    match outcome {
+        Ok(is_alive) => Ok(is_alive),
+        Err(Fatal::Exit) => Ok(false),
+        Err(Fatal::Uncaught(Uncaught::Panic(payload))) => resume_unwind(payload),
+        Err(Fatal::Uncaught(Uncaught::Error(error))) => Err(into_io(error)),
+        Err(Fatal::Deadlock) => unreachable!("there is no main future"),
+    }
+}
+
+/// The error itself if it is an `io::Error`, otherwise one that carries its text.
+fn into_io(error: Box<dyn Error>) -> io::Error {
+    match error.downcast::<io::Error>() {
+        Ok(error) => *error,
+        // `io::Error` can own what is Send and Sync only, which a callback's error need not be.
+        Err(error) => io::Error::other(error.to_string()),
+    }
+}
+
+/// Runs in the default mode, with `before_exit` each time nothing is alive.
+fn run_to_the_end(d: &mut Dispatcher<'_>, until: Until) -> Result<bool> {
+    let state = d.state();
+    loop {
+        if run_mode(d, Mode::Default, until)? || until == Until::MainIsDone {
+            return Ok(state.is_alive());
+        }
+        emit_before_exit(d)?;
+        if !state.is_alive() {
+            return Ok(false);
+        }
+    }
+}
+
+/// One emission: all callbacks, then one drain.
+fn emit_before_exit(d: &mut Dispatcher<'_>) -> Flow {
+    struct PutBack<'a>(&'a State, Vec<Box<dyn FnMut() -> Result>>);
+    impl Drop for PutBack<'_> {
+        fn drop(&mut self) {
+            self.0.put_back_before_exit(std::mem::take(&mut self.1));
+        }
+    }
+    let state = d.state();
+    let mut callbacks = PutBack(state, state.take_before_exit());
+    for callback in &mut callbacks.1 {
+        callback()?;
+        state.check_exit()?;
+    }
+    drop(callbacks);
+    d.checkpoint()
+}
+
+/// libuv's `uv_run`. Entered again after an error it goes on where that was thrown.
+fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
+    let state = d.state();
+    let progress = &state.progress;
+    let go_on = || match until {
+        Until::NotAlive => state.is_alive(),
+        Until::MainIsDone => state.live.main.get() == Main::Unfinished,
+    };
+    if !progress.is_inside() {
+        match progress.take_thrown_outside() {
+            None | Some(Stage::Script) => d.drain()?,
+            Some(Stage::Microtask) => d.drain_rest()?,
+            Some(Stage::Callback | Stage::Tick) => {}
+        }
+        state.update_time();
+        if mode == Mode::Default && go_on() && !state.stop.get() {
+            progress.begin(Phase::Timers);
+        }
+    }
+    while progress.is_inside() || (go_on() && !state.stop.get()) {
+        if d.is_deadlocked() {
+            return Err(Box::new(Deadlock));
+        }
+        iteration(d, mode)?;
+        if mode != Mode::Default {
+            break;
+        }
+    }
+    state.stop.set(false);
+    Ok(state.is_alive())
+}
+
+/// While a run is on the stack the loop is awake, but for its waits.
+struct Awake<'a>(&'a State);
+
+impl<'a> Awake<'a> {
+    fn new(state: &'a State) -> Self {
+        state.poller.wakeup().set_asleep(false);
+        Self(state)
+    }
+}
+
+impl Drop for Awake<'_> {
+    fn drop(&mut self) {
+        self.0.poller.wakeup().set_asleep(true);
+    }
+}
+
+/// The loop has a main future, until this is dropped.
+struct MainGuard<'a>(&'a State);
+
+impl<'a> MainGuard<'a> {
+    fn new(state: &'a State) -> Self {
+        state.live.main.set(Main::Unfinished);
+        Self(state)
+    }
+}
+
+impl Drop for MainGuard<'_> {
+    fn drop(&mut self) {
+        self.0.live.main.set(Main::None);
+        self.0.executor.forget_main();
+    }
+}
+
+/// Dropped when a poll of the main future was its last.
+struct MainFinished<'a>(&'a State);
+
+impl Drop for MainFinished<'_> {
+    fn drop(&mut self) {
+        self.0.live.main.set(Main::Finished);
+    }
+}
+
+/// Awaits `future` and catches its panic, but not the unwinding of `exit`.
+async fn catch<F: Future>(
+    mut future: std::pin::Pin<&mut F>,
+) -> std::result::Result<F::Output, Box<dyn Any + Send>> {
+    std::future::poll_fn(|cx| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(payload) if payload.is::<ExitPayload>() => resume_unwind(payload),
+            Err(payload) => std::task::Poll::Ready(Err(payload)),
+        }
+    })
+    .await
+}

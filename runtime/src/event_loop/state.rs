@@ -1,0 +1,379 @@
+//! The state of a loop: what `LoopRef` points to.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use std::{fmt, io};
+
+use super::builder::Config;
+use super::dispatcher::Exiting;
+use super::life::Hooks;
+use super::liveness::{Liveness, Main};
+use super::progress::Progress;
+use super::resource::Registry;
+use super::{Closing, Dispatcher, Flow, Resource};
+use crate::base::clock::NS_PER_MS;
+use crate::base::{Arena, Clock, Guarded, Heap, Instant, Key, LocalQueue, WatchList};
+use crate::error::Result;
+use crate::pool::Pool;
+use crate::reactor::Poller;
+use crate::task::mail::{self, Mailbox, Sending};
+use crate::task::{Executor, Limits, Microtask};
+use crate::timers::{Fired, Immediates, TimerLists};
+use crate::schedule::TimerId;
+
+/// A callback that is called once, such as a tick.
+pub(crate) type Callback = Box<dyn FnOnce() -> Result>;
+
+/// What waits for the pending phase.
+pub(crate) enum Pending {
+    /// A resource that has something to report.
+    Resource(Rc<dyn Resource>),
+    /// The callback of a request that was done at once.
+    Callback(Callback),
+}
+
+/// A request whose answer comes by mail.
+pub(crate) trait Answerable {
+    /// The answer is there.
+    fn answered(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow;
+    /// It is not to be carried out, if that can still be had; true if so.
+    fn cancel(&self) -> bool;
+    /// The loop goes away.
+    fn abandon(&self);
+}
+
+/// Whose time has come when an entry of the timer heap is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimerTarget {
+    /// The resource in this slot. A resource takes its timers out of the heap when it is released,
+    /// which is before its slot can be another's.
+    Resource(usize),
+    /// A pass over Node's timer lists.
+    Lists,
+}
+
+/// Counts of one loop, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Iterations that reached the poll phase.
+    pub iterations: u64,
+    /// Events that the system reported.
+    pub events: u64,
+    /// How often a task was over a limit and had to wait for the end of the next poll phase.
+    pub deferrals: u64,
+    /// Tasks that are not done.
+    pub tasks: usize,
+    /// Handles that are open, internal ones not counted.
+    pub handles: usize,
+}
+
+/// Everything a loop has.
+pub(crate) struct State {
+    pub(crate) id: u64,
+    pub(crate) config: Config,
+    clock: Clock,
+    now_ns: Cell<u64>,
+    pub(crate) poller: Rc<Poller>,
+    pub(crate) registry: Registry,
+    pub(crate) live: Liveness,
+    pub(super) progress: Progress,
+    pub(crate) executor: Rc<Executor>,
+    pub(super) mailbox: Mailbox,
+    pub(crate) sending: Arc<Sending>,
+    /// What of each queue of the mailbox is to be delivered in this poll phase.
+    pub(super) mail_due: [Cell<usize>; 2],
+    /// Signalled handles of this poll phase, in the order they were made.
+    pub(super) signalled: LocalQueue<Rc<dyn Resource>>,
+    pub(super) ticks: LocalQueue<Callback>,
+    pub(super) checkpoint_ends: LocalQueue<Callback>,
+    pub(super) heap: Guarded<Heap<TimerTarget>>,
+    pub(super) timer_serial: Cell<u64>,
+    pub(crate) lists: Guarded<TimerLists<Fired<TimerId>>>,
+    /// The heap's entry for all of Node's timers together, and its deadline.
+    lists_timer: Cell<Option<(Key, u64)>>,
+    pub(crate) immediates: Guarded<Immediates>,
+    pub(crate) idle: WatchList<Rc<dyn Resource>>,
+    pub(crate) prepare: WatchList<Rc<dyn Resource>>,
+    pub(crate) check: WatchList<Rc<dyn Resource>>,
+    watch_serial: Cell<u64>,
+    pub(crate) pending: LocalQueue<Pending>,
+    pub(super) closing: LocalQueue<Closing>,
+    pub(super) closing_now: LocalQueue<Closing>,
+    /// Requests that wait for mail.
+    pub(crate) requests: Guarded<Arena<Rc<dyn Answerable>>>,
+    pub(super) hooks: Hooks,
+    pub(super) stop: Cell<bool>,
+    pub(super) exiting: Cell<Option<i32>>,
+    is_dead: Cell<bool>,
+    pool: Guarded<Option<Pool>>,
+    pub(super) metrics: Cell<Metrics>,
+}
+
+impl State {
+    pub(super) fn new(config: Config, clock: Clock) -> io::Result<Rc<Self>> {
+        // 0 is no loop's.
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT_ID.fetch_add(1, Relaxed);
+        let poller = Poller::new()?;
+        let (mailbox, sending) = Mailbox::new(poller.wakeup().clone());
+        mail::publish(id, sending.clone());
+        let executor = Executor::new(id, Limits { task_polls: config.task_polls });
+        let now_ns = Cell::new(clock.now_ns());
+        Ok(Rc::new(Self {
+            id,
+            config,
+            clock,
+            now_ns,
+            poller,
+            registry: Registry::default(),
+            live: Liveness::default(),
+            progress: Progress::default(),
+            executor,
+            mailbox,
+            sending,
+            mail_due: Default::default(),
+            signalled: LocalQueue::default(),
+            ticks: LocalQueue::default(),
+            checkpoint_ends: LocalQueue::default(),
+            heap: Guarded::default(),
+            timer_serial: Cell::new(0),
+            lists: Guarded::default(),
+            lists_timer: Cell::new(None),
+            immediates: Guarded::default(),
+            idle: WatchList::default(),
+            prepare: WatchList::default(),
+            check: WatchList::default(),
+            watch_serial: Cell::new(0),
+            pending: LocalQueue::default(),
+            closing: LocalQueue::default(),
+            closing_now: LocalQueue::default(),
+            requests: Guarded::default(),
+            hooks: Hooks::default(),
+            stop: Cell::new(false),
+            exiting: Cell::new(None),
+            is_dead: Cell::new(false),
+            pool: Guarded::default(),
+            metrics: Cell::default(),
+        }))
+    }
+
+    // --- time ---
+
+    /// The cached time of this iteration, in nanoseconds.
+    #[inline]
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.now_ns.get()
+    }
+
+    /// Reads the clock, and moves the cached time.
+    #[inline]
+    pub(crate) fn update_time(&self) -> u64 {
+        let now = self.clock.now_ns();
+        self.now_ns.set(now);
+        now
+    }
+
+    /// What Node's timers count from: the time of the call, in whole milliseconds, rounded up, so
+    /// that none is early.
+    pub(crate) fn timer_start(&self) -> u64 {
+        self.update_time().div_ceil(NS_PER_MS)
+    }
+
+    pub(crate) fn fresh_now(&self) -> Instant {
+        Instant::from_ns(self.clock.now_ns())
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    // --- timers ---
+
+    /// Puts an entry into the timer heap. Equal deadlines keep the order of these calls.
+    pub(crate) fn arm(&self, deadline_ns: u64, target: TimerTarget) -> Key {
+        let rank = (deadline_ns, self.next_timer_serial());
+        self.heap.with(|heap| heap.insert(rank, target))
+    }
+
+    /// Gives an entry another deadline, behind those that are equal. False if it is not there.
+    pub(crate) fn rearm(&self, key: Key, deadline_ns: u64) -> bool {
+        let rank = (deadline_ns, self.next_timer_serial());
+        self.heap.with(|heap| heap.set_rank(key, rank))
+    }
+
+    /// Takes an entry out. False if it is not there, since it is due or was taken out before.
+    pub(crate) fn disarm(&self, key: Key) -> bool {
+        self.heap.with(|heap| heap.remove(key)).is_some()
+    }
+
+    fn next_timer_serial(&self) -> u64 {
+        let serial = self.timer_serial.get() + 1;
+        self.timer_serial.set(serial);
+        serial
+    }
+
+    /// The order in which idle, prepare and check handles were started.
+    pub(crate) fn next_watch_serial(&self) -> u64 {
+        let serial = self.watch_serial.get() + 1;
+        self.watch_serial.set(serial);
+        serial
+    }
+
+    /// Sees to it that the heap knows when Node's lists are due next, no earlier than `not_before`.
+    /// A pass over the lists does this at its end.
+    pub(crate) fn schedule_lists(&self, not_before: u64) {
+        if self.progress.pass.get().is_some() {
+            return;
+        }
+        let expiry = self.lists.with(|lists| lists.next_expiry());
+        let deadline = expiry.map(|ms| ms.saturating_mul(NS_PER_MS).max(not_before));
+        match (self.lists_timer.get(), deadline) {
+            (Some((_, armed)), Some(deadline)) if armed == deadline => {}
+            (Some((key, _)), Some(deadline)) => {
+                if self.rearm(key, deadline) {
+                    self.lists_timer.set(Some((key, deadline)));
+                } else {
+                    self.lists_timer.set(Some((self.arm(deadline, TimerTarget::Lists), deadline)));
+                }
+            }
+            (None, Some(deadline)) => {
+                self.lists_timer.set(Some((self.arm(deadline, TimerTarget::Lists), deadline)));
+            }
+            (Some((key, _)), None) => {
+                self.disarm(key);
+                self.lists_timer.set(None);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The heap's entry for the lists came up.
+    pub(super) fn lists_are_due(&self) {
+        self.lists_timer.set(None);
+    }
+
+    // --- liveness ---
+
+    /// Whether there is a reason to run on: libuv's `uv_loop_alive`, and an unfinished main future.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.live.main.get() == Main::Unfinished || self.is_alive_without_main()
+    }
+
+    pub(super) fn is_alive_without_main(&self) -> bool {
+        self.live.handles.get() > 0
+            || self.live.requests.get() > 0
+            || self.immediates.with(|immediates| immediates.refs()) > 0
+            || self.lists.with(|lists| lists.refs()) > 0
+            || !self.pending.is_empty()
+            || self.has_closing()
+            || self.executor.has_deferred()
+            || self.poller.wakeup().has_mail()
+    }
+
+    /// Whether anything at all could call back, be it referenced or not.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_alive_without_main()
+            || self.live.unref_handles.get() > 0
+            || !self.heap.with(|heap| heap.is_empty())
+            || !self.immediates.with(|immediates| immediates.is_empty())
+    }
+
+    /// Whether ticks, microtasks or what waits for the end of a checkpoint are queued.
+    #[inline]
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.ticks.is_empty()
+            || self.executor.has_microtasks()
+            || !self.checkpoint_ends.is_empty()
+            || self.executor.has_unobserved()
+    }
+
+    /// How long the poll phase may block; `None`: for ever.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        let must_not_block = self.stop.get()
+            || self.live.main.get() == Main::Finished
+            || !self.is_alive()
+            || !self.pending.is_empty()
+            || self.has_closing()
+            || !self.idle.is_empty()
+            || self.immediates.with(|immediates| immediates.refs()) > 0
+            || self.executor.has_deferred()
+            || self.has_queued()
+            || self.poller.wakeup().has_mail();
+        if must_not_block {
+            return Some(Duration::ZERO);
+        }
+        let ((deadline, _), _) = self.heap.with(|heap| heap.first())?;
+        // From a fresh clock: with a cached one, callbacks that took long would delay the next
+        // timer by as much. Rounded up: a timer is never early.
+        let left = deadline.saturating_sub(self.clock.now_ns());
+        Some(Duration::from_millis(left.div_ceil(NS_PER_MS)))
+    }
+
+    // --- life ---
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.is_dead.get()
+    }
+
+    pub(super) fn die(&self) {
+        self.is_dead.set(true);
+        mail::withdraw(self.id);
+    }
+
+    /// An error on its way up if the program is exiting. Asked after every callback, tick and turn,
+    /// since a user's `catch_unwind` may have swallowed the payload.
+    #[inline]
+    pub(super) fn check_exit(&self) -> Flow {
+        if self.exiting.get().is_some() { Err(Box::new(Exiting)) } else { Ok(()) }
+    }
+
+    /// Whether new work is accepted. What cannot fail by signature is dropped where it is not.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_dead.get() && self.exiting.get().is_none()
+    }
+
+    pub(crate) fn next_tick(&self, callback: Callback) {
+        if self.is_open() {
+            self.ticks.push(callback);
+        }
+    }
+
+    pub(crate) fn queue_microtask(&self, callback: Callback) {
+        if self.is_open() {
+            self.executor.push(Microtask::Callback(callback));
+        }
+    }
+
+    pub(crate) fn at_checkpoint_end(&self, callback: Callback) {
+        if self.is_open() {
+            self.checkpoint_ends.push(callback);
+        }
+    }
+
+    /// The pool that this loop's jobs go to: its own, or the process's.
+    pub(crate) fn pool(&self) -> Pool {
+        let known = self.pool.with(|pool| pool.clone());
+        if let Some(pool) = known {
+            return pool;
+        }
+        let pool = self.config.pool_threads.map_or_else(Pool::shared, Pool::new);
+        self.pool.with(|known| *known = Some(pool.clone()));
+        pool
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("id", &self.id)
+            .field("progress", &self.progress)
+            .field("live", &self.live)
+            .field("executor", &self.executor)
+            .finish_non_exhaustive()
+    }
+}

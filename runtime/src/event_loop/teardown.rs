@@ -1,0 +1,115 @@
+//! The end of a loop.
+//!
+//! In this order: what `on_exit` installed; tasks; handles; requests; queues; and again, since a
+//! user's Drop may hand something in. On a dead loop that is inert: nothing new is accepted, so it
+//! ends. A panic in a Drop does not stop the rest; the first one is raised at the end.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use super::{Loop, State, handle};
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _here = self.enter();
+        let state = self.state();
+        let mut end = End::default();
+        if state.exiting.get().is_none() {
+            let code = if std::thread::panicking() { 101 } else { 0 };
+            end.guard(|| state.emit_exit(code));
+        }
+        state.wait_for_jobs();
+        state.die();
+        for _ in 0..2 {
+            // The second round meets what Drop code of the first one left, such as a waker.
+            state.drop_all(&mut end);
+        }
+        if let Some(payload) = end.panic.take()
+            && !std::thread::panicking()
+        {
+            resume_unwind(payload);
+        }
+    }
+}
+
+/// Runs drops, and keeps the first panic.
+#[derive(Default)]
+struct End {
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+impl End {
+    fn guard(&mut self, f: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            match &self.panic {
+                None => self.panic = Some(payload),
+                // Its own drop may panic once more.
+                Some(_) => std::mem::forget(payload),
+            }
+        }
+    }
+
+    fn drop_each<T>(&mut self, all: impl IntoIterator<Item = T>) {
+        for one in all {
+            self.guard(|| drop(one));
+        }
+    }
+}
+
+impl State {
+    /// Gives jobs of this loop that are in the pool the time that the builder allows.
+    fn wait_for_jobs(&self) {
+        let deadline = Instant::now() + self.config.shutdown_timeout;
+        loop {
+            while let Ok(key) = self.mailbox.completed.try_recv() {
+                // Its result is nobody's any more.
+                let request = self.requests.with(|requests| requests.remove(key));
+                if let Some(request) = request {
+                    request.abandon();
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.requests.with(|requests| requests.is_empty()) {
+                return;
+            }
+            let wakeup = self.poller.wakeup();
+            wakeup.set_asleep(true);
+            let wait = if wakeup.take_mail() { Duration::ZERO } else { left };
+            // An error of the poller leaves nothing to wait with.
+            if self.poller.wait(Some(wait)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn drop_all(&self, end: &mut End) {
+        self.executor.drop_tasks(|drop_one| end.guard(drop_one));
+        end.drop_each(self.mailbox.mail.try_iter());
+        for resource in self.registry.all() {
+            end.guard(|| handle::abandon(&resource));
+            let link = self.registry.free(resource.handle().slot());
+            end.guard(|| drop((link, resource)));
+        }
+        let requests = self.requests.take();
+        for request in requests.into_values() {
+            end.guard(|| request.abandon());
+            end.guard(|| drop(request));
+        }
+        end.drop_each(self.ticks.take());
+        end.drop_each(self.checkpoint_ends.take());
+        end.drop_each(self.lists.with(|lists| lists.take_actions()));
+        end.drop_each(self.immediates.with(|immediates| immediates.take_actions()));
+        end.drop_each(self.pending.take());
+        end.drop_each(self.closing.take());
+        end.drop_each(self.closing_now.take());
+        end.drop_each(self.signalled.take());
+        end.drop_each(self.hooks.before_exit.take());
+        end.drop_each(self.hooks.on_exit.take());
+        end.drop_each(self.hooks.uncaught.clear());
+        end.drop_each(self.hooks.unhandled.clear());
+        while let Some(error) = self.executor.next_unobserved() {
+            end.guard(|| drop(error));
+        }
+    }
+}

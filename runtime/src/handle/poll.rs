@@ -1,0 +1,224 @@
+//! `Poll`: readiness of a foreign file descriptor.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+
+use super::{Interest, Ready, handle_type};
+use crate::base::{CallbackSlot, Guarded};
+use crate::error::{Closed, Outcome, Result};
+use crate::event_loop::{
+    Answer, Dispatcher, Event, Flow, Handle, Kind, Resource, copy_of, current,
+};
+use crate::reactor::Registration;
+use crate::sys;
+
+handle_type! {
+    /// Tells when a file descriptor is ready, for what does its own I/O: a C library, say.
+    ///
+    /// It is level-triggered: as long as the descriptor is ready, each iteration reports it. It polls a
+    /// duplicate of the descriptor, which it owns; so the original may be closed at any time, but the
+    /// open file lives until the `Poll` is closed too. The descriptor's mode (blocking or not) is left
+    /// as it is.
+    ///
+    /// # Ordering
+    /// In the poll phase, in the order in which the system reports.
+    ///
+    /// # Platform notes
+    /// On Windows it takes sockets.
+    ///
+    /// # Examples
+    /// ```
+    /// use runtime::handle::{Interest, Poll};
+    /// use std::{io::Write, os::unix::net::UnixStream};
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, mut other) = UnixStream::pair()?;
+    ///     let poll = Poll::new(&one)?;
+    ///     other.write_all(b"hello")?;
+    ///     assert!(poll.ready(Interest::READABLE).await?.is_readable());
+    ///     Ok(())
+    /// }
+    /// ```
+    Poll, Inner
+}
+
+pub(crate) struct Inner {
+    handle: Handle,
+    source: Guarded<Option<Registration<sys::OwnedSource>>>,
+    callback: CallbackSlot<dyn FnMut(&Poll, io::Result<Ready>) -> Result>,
+    /// What the callback is for; none while it is stopped.
+    started: Cell<Interest>,
+    waiters: Guarded<Vec<Waiter>>,
+}
+
+struct Waiter {
+    interest: Interest,
+    answer: Rc<Answer<io::Result<Ready>>>,
+}
+
+impl Poll {
+    /// Polls a duplicate of `source`, on the current loop.
+    ///
+    /// # Errors
+    /// If the descriptor can't be duplicated, or is of a kind that can't be polled, such as a regular
+    /// file or a directory (`EPERM`, on Linux).
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn new(source: impl sys::AsSource) -> io::Result<Self> {
+        let lp = current();
+        lp.check_open()?;
+        let source = sys::duplicate(source)?;
+        let inner = Handle::make(&lp, Kind::Poll, |handle| {
+            let poller = handle.state().poller.clone();
+            let source = Registration::new(poller, handle.slot(), source);
+            Inner {
+                handle,
+                source: Guarded::new(Some(source)),
+                callback: CallbackSlot::default(),
+                started: Cell::new(Interest::NONE),
+                waiters: Guarded::default(),
+            }
+        });
+        // Whether it can be polled at all is told by the attempt.
+        inner.set_interest(Interest::READABLE)?;
+        inner.set_interest(Interest::NONE)?;
+        Ok(Self(inner))
+    }
+
+    /// Calls `f` whenever something of `interest` is ready. Started anew it changes both.
+    ///
+    /// An interest in nothing is [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// `Unsupported` for what the system can't watch for; if the handle is closed, or the loop is gone.
+    pub fn start<R: Outcome>(
+        &self,
+        interest: Interest,
+        mut f: impl FnMut(&Poll, io::Result<Ready>) -> R + 'static,
+    ) -> io::Result<()> {
+        self.check_open()?;
+        let former = self.0.started.replace(interest);
+        if let Err(error) = self.0.update() {
+            self.0.started.set(former);
+            return Err(error);
+        }
+        let replaced = self.0.callback.set(Box::new(move |poll, ready| f(poll, ready).into_result()));
+        drop(replaced);
+        Ok(())
+    }
+
+    /// Stops calling back; events that were reported already are not delivered either.
+    pub fn stop(&self) {
+        if self.is_closing() {
+            return;
+        }
+        self.0.started.set(Interest::NONE);
+        // Less interest can fail only if the poller itself is broken, which its wait will report.
+        let _ = self.0.update();
+        drop(self.0.callback.clear());
+    }
+
+    /// Waits until something of `interest` is ready. Any number of tasks may wait, beside a callback.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); [`Closed`] if the handle is closed meanwhile.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: readiness is reported again.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        struct Forget<'a>(&'a Rc<Inner>, Rc<Answer<io::Result<Ready>>>);
+        impl Drop for Forget<'_> {
+            fn drop(&mut self) {
+                self.0.waiters.with(|all| all.retain(|waiter| !Rc::ptr_eq(&waiter.answer, &self.1)));
+                if !self.0.handle.is_closing() {
+                    // As in `stop`.
+                    let _ = self.0.update();
+                }
+            }
+        }
+        self.check_open()?;
+        let answer = Rc::<Answer<_>>::default();
+        let waiting = Forget(&self.0, answer.clone());
+        self.0.waiters.with(|all| all.push(Waiter { interest, answer }));
+        self.0.update()?;
+        std::future::poll_fn(|cx| waiting.1.poll(cx)).await
+    }
+}
+
+impl Inner {
+    fn interest(&self) -> Interest {
+        let started = self.started.get();
+        self.waiters.with(|all| all.iter().fold(started, |sum, waiter| sum | waiter.interest))
+    }
+
+    fn set_interest(&self, interest: Interest) -> io::Result<()> {
+        self.source.with(|source| match source {
+            Some(source) => source.set_interest(interest),
+            None => Err(Closed.into()),
+        })
+    }
+
+    /// Brings the registration and the liveness in line with what is wanted.
+    fn update(self: &Rc<Self>) -> io::Result<()> {
+        let interest = self.interest();
+        self.set_interest(interest)?;
+        self.handle.set_active(!interest.is_none());
+        self.handle.hold(self.clone(), !self.started.get().is_none());
+        Ok(())
+    }
+}
+
+impl Resource for Inner {
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
+        let Event::Ready(ready) = event else { return Ok(()) };
+        let mut answered = Vec::new();
+        self.waiters.with(|all| {
+            all.retain(|waiter| {
+                let is_answered = ready.answers(waiter.interest);
+                if is_answered {
+                    answered.push(waiter.answer.clone());
+                }
+                !is_answered
+            });
+        });
+        if !answered.is_empty() {
+            // As in `stop`.
+            let _ = self.update();
+        }
+        for answer in answered {
+            answer.settle(Ok(ready), d)?;
+        }
+        // What the tasks that were woken just now may have changed.
+        if self.handle.is_closing() || !ready.answers(self.started.get()) {
+            return Ok(());
+        }
+        let poll = Poll(self);
+        if poll.0.started.get().is_none() {
+            return Ok(());
+        }
+        let Some(mut callback) = poll.0.callback.take() else { return Ok(()) };
+        let result = callback(&poll, Ok(ready));
+        drop(callback);
+        d.done(result)
+    }
+
+    fn release(&self) {
+        drop(self.source.with(Option::take));
+        let waiters = self.waiters.take();
+        for waiter in waiters {
+            waiter.answer.settle_later(Err(copy_of(&Closed.into())), self.handle.state());
+        }
+    }
+
+    fn discard(&self) {
+        drop(self.callback.clear());
+    }
+}

@@ -1,0 +1,132 @@
+//! What is asked of the system about a source, and what it answers.
+
+use std::fmt;
+use std::ops::{BitOr, BitOrAssign};
+
+const READABLE: u8 = 1;
+const WRITABLE: u8 = 2;
+const DISCONNECT: u8 = 4;
+const PRIORITY: u8 = 8;
+const HANGUP: u8 = 16;
+const ERROR: u8 = 32;
+
+fn debug_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let names = ["READABLE", "WRITABLE", "DISCONNECT", "PRIORITY", "HANGUP", "ERROR"];
+    let set = names.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
+    let names: Vec<_> = set.map(|(_, name)| *name).collect();
+    f.write_str(if names.is_empty() { "NONE" } else { "" })?;
+    f.write_str(&names.join(" | "))
+}
+
+/// What to watch a file descriptor for. Combine by `|`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Interest(u8);
+
+impl Interest {
+    pub(crate) const NONE: Self = Self(0);
+    /// Data, a connection or the end of the stream is there to be read.
+    pub const READABLE: Self = Self(READABLE);
+    /// There is room to write.
+    pub const WRITABLE: Self = Self(WRITABLE);
+    /// The peer will send no more. Linux only; elsewhere `start` gives `Unsupported`.
+    pub const DISCONNECT: Self = Self(DISCONNECT);
+    /// Urgent data. Linux only; elsewhere `start` gives `Unsupported`.
+    pub const PRIORITY: Self = Self(PRIORITY);
+
+    /// Whether all of `other` is in this interest.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Interest {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_bits(self.0, f)
+    }
+}
+
+/// What the system reported about a file descriptor.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Ready(u8);
+
+impl Ready {
+    pub(crate) const READABLE: Self = Self(READABLE);
+    pub(crate) const WRITABLE: Self = Self(WRITABLE);
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) const DISCONNECT: Self = Self(DISCONNECT);
+    pub(crate) const PRIORITY: Self = Self(PRIORITY);
+    pub(crate) const HANGUP: Self = Self(HANGUP);
+    pub(crate) const ERROR: Self = Self(ERROR);
+
+    /// Something can be read: data, a connection, the end or an error.
+    pub const fn is_readable(self) -> bool {
+        self.0 & (READABLE | HANGUP | ERROR) != 0
+    }
+
+    /// There is room to write, or a write would give its error at once.
+    pub const fn is_writable(self) -> bool {
+        self.0 & (WRITABLE | HANGUP | ERROR) != 0
+    }
+
+    /// The peer will send no more.
+    pub const fn is_disconnect(self) -> bool {
+        self.0 & (DISCONNECT | HANGUP) != 0
+    }
+
+    /// There is urgent data.
+    pub const fn is_priority(self) -> bool {
+        self.0 & PRIORITY != 0
+    }
+
+    /// The source is in an error state.
+    pub const fn is_error(self) -> bool {
+        self.0 & ERROR != 0
+    }
+
+    /// Whether this tells something that `interest` asked for.
+    pub(crate) const fn answers(self, interest: Interest) -> bool {
+        self.0 & (interest.0 | HANGUP | ERROR) != 0
+    }
+}
+
+impl BitOr for Ready {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Ready {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_bits(self.0, f)
+    }
+}

@@ -1,0 +1,426 @@
+//! The system's poller: registration by `polling`, and on Linux a wait of our own.
+//!
+//! `polling::Poller::wait` makes five system calls each time (it arms a timer, re-arms its
+//! notification twice and reads it). On Linux we wait on its epoll descriptor ourselves, with the
+//! deadline given to the kernel, and wake by an eventfd of our own that is edge-triggered and never
+//! read: each write is a new edge. That is one call an iteration. Elsewhere `Poller::wait` serves.
+//!
+//! Level mode everywhere: one meaning on epoll, kqueue, poll and IOCP, and a short read may be
+//! taken for "drained for now", since what is left is reported again.
+
+#![allow(unsafe_code)] // registration: the poller must not outlive a source, see `Registration`
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polling::{Event, PollMode};
+
+use super::{Interest, Ready, Wakeup};
+use crate::base::Guarded;
+
+pub(super) use backend::Signal;
+
+/// Slots of one wait, as libuv.
+const EVENTS_PER_WAIT: usize = 1024;
+
+/// What can be registered: a file descriptor, on Windows a socket.
+pub(crate) use polling::AsSource as Source;
+
+/// One loop's poller and its batch of events. The batch lives here and not on the stack, so that
+/// a callback's panic does not lose the events behind it.
+pub(crate) struct Poller {
+    polling: Arc<polling::Poller>,
+    backend: backend::Backend,
+    batch: Guarded<backend::Batch>,
+    wakeup: Arc<Wakeup>,
+}
+
+impl std::fmt::Debug for Poller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Poller").field("wakeup", &self.wakeup).finish_non_exhaustive()
+    }
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Rc<Self>> {
+        let polling = Arc::new(polling::Poller::new()?);
+        let (backend, signal) = backend::Backend::new(&polling)?;
+        Ok(Rc::new(Self {
+            polling,
+            backend,
+            batch: Guarded::new(backend::Batch::new(EVENTS_PER_WAIT)),
+            wakeup: Arc::new(Wakeup::new(signal)),
+        }))
+    }
+
+    pub(crate) fn wakeup(&self) -> &Arc<Wakeup> {
+        &self.wakeup
+    }
+
+    /// Waits at most `timeout` (`None`: for ever) and replaces the batch by what came. False if no
+    /// source has an event: a wake-up, a signal handler or the timeout ended the wait.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.batch.with(|batch| {
+            match self.backend.wait(&self.polling, batch, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                waited => waited?,
+            }
+            Ok(batch.has_event())
+        })
+    }
+
+    /// Takes the next event out of the batch: the key of its source, and what is ready.
+    #[inline]
+    pub(crate) fn next_event(&self) -> Option<(usize, Ready)> {
+        self.batch.with(backend::Batch::next)
+    }
+
+    /// Whether the last wait filled all slots, so that more may be waiting.
+    pub(crate) fn batch_was_full(&self) -> bool {
+        self.batch.with(|batch| batch.len() == EVENTS_PER_WAIT)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.polling.as_fd()
+    }
+}
+
+/// A source and its registration. It owns the source, so the poller forgets it before it closes.
+#[derive(Debug)]
+pub(crate) struct Registration<S: Source> {
+    source: S,
+    poller: Rc<Poller>,
+    key: usize,
+    registered: Cell<Interest>,
+}
+
+impl<S: Source> Registration<S> {
+    /// Owns `source`; it is not registered before somebody is interested.
+    pub(crate) fn new(poller: Rc<Poller>, key: usize, source: S) -> Self {
+        Self { source, poller, key, registered: Cell::new(Interest::NONE) }
+    }
+
+    #[inline]
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// What the system is asked for now.
+    #[inline]
+    pub(crate) fn interest(&self) -> Interest {
+        self.registered.get()
+    }
+
+    /// Asks the system for exactly `interest`: at most one system call, none if nothing changes.
+    ///
+    /// No interest is no registration: a hang-up or an error can't be masked, and in level mode it
+    /// would be reported for ever.
+    pub(crate) fn set_interest(&self, interest: Interest) -> io::Result<()> {
+        let registered = self.registered.get();
+        if interest == registered {
+            return Ok(());
+        }
+        backend::check(interest)?;
+        let event = Event::new(
+            self.key,
+            interest.contains(Interest::READABLE),
+            interest.contains(Interest::WRITABLE),
+        );
+        let polling = &self.poller.polling;
+        if interest.is_none() {
+            polling.delete(&self.source)?;
+        } else if registered.is_none() {
+            // SAFETY: the source is owned by this registration, which deletes it from the poller
+            // in its Drop, before the source closes; nothing else can close or take it out.
+            unsafe { polling.add_with_mode(&self.source.source(), event, PollMode::Level)? }
+        } else {
+            polling.modify_with_mode(&self.source, event, PollMode::Level)?;
+        }
+        self.registered.set(interest);
+        backend::ask_for_rest(&self.poller, &self.source, self.key, interest)
+    }
+}
+
+impl<S: Source> Drop for Registration<S> {
+    fn drop(&mut self) {
+        if !self.registered.get().is_none() {
+            // It can fail only for what is not registered, and then there is nothing to undo.
+            let _ = self.poller.polling.delete(&self.source);
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
+mod backend {
+    //! epoll, waited on by ourselves.
+
+    use std::io;
+    use std::os::fd::{AsFd, OwnedFd};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustix::buffer::spare_capacity;
+    use rustix::event::epoll::{self, EventData, EventFlags};
+    use rustix::event::{EventfdFlags, Timespec, eventfd};
+
+    use super::{Interest, Poller, Ready, Source};
+
+    /// The key that `polling` uses for its own notifications, which we never send.
+    const POLLING_KEY: u64 = usize::MAX as u64;
+    /// The key of our eventfd.
+    const WAKE_KEY: u64 = POLLING_KEY - 1;
+
+    #[derive(Debug)]
+    pub(super) struct Backend;
+
+    /// Wakes a loop that waits: an eventfd.
+    #[derive(Debug)]
+    pub(in crate::reactor) struct Signal(OwnedFd);
+
+    impl Signal {
+        pub(in crate::reactor) fn raise(&self) {
+            // Full (EAGAIN) after 2^64 - 1 writes; nothing else can go wrong with an own eventfd.
+            let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+        }
+    }
+
+    impl Backend {
+        pub(super) fn new(polling: &Arc<polling::Poller>) -> io::Result<(Self, Signal)> {
+            let signal = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+            epoll::add(
+                polling.as_fd(),
+                &signal,
+                EventData::new_u64(WAKE_KEY),
+                EventFlags::IN | EventFlags::ET,
+            )?;
+            Ok((Self, Signal(signal)))
+        }
+
+        pub(super) fn wait(
+            &self,
+            polling: &polling::Poller,
+            batch: &mut Batch,
+            timeout: Option<Duration>,
+        ) -> io::Result<()> {
+            batch.events.clear();
+            batch.next = 0;
+            let timeout = timeout.map(|timeout| Timespec {
+                // A few hundred billion years are for ever.
+                tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
+                tv_nsec: timeout.subsec_nanos().into(),
+            });
+            epoll::wait(polling.as_fd(), spare_capacity(&mut batch.events), timeout.as_ref())?;
+            Ok(())
+        }
+    }
+
+    pub(super) struct Batch {
+        events: Vec<epoll::Event>,
+        next: usize,
+    }
+
+    impl Batch {
+        pub(super) fn new(capacity: usize) -> Self {
+            Self { events: Vec::with_capacity(capacity), next: 0 }
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.events.len()
+        }
+
+        /// Whether a source has an event, not only the wake-up.
+        pub(super) fn has_event(&self) -> bool {
+            self.events.iter().any(|event| event.data.u64() < WAKE_KEY)
+        }
+
+        #[inline]
+        pub(super) fn next(&mut self) -> Option<(usize, Ready)> {
+            loop {
+                let event = *self.events.get(self.next)?;
+                self.next += 1;
+                let (key, flags) = (event.data.u64(), event.flags);
+                if key < WAKE_KEY {
+                    return Some((key as usize, ready(flags)));
+                }
+            }
+        }
+    }
+
+    fn ready(flags: EventFlags) -> Ready {
+        let mut ready = Ready::default();
+        for (flag, bit) in [
+            (EventFlags::IN, Ready::READABLE),
+            (EventFlags::OUT, Ready::WRITABLE),
+            (EventFlags::RDHUP, Ready::DISCONNECT),
+            (EventFlags::PRI, Ready::PRIORITY),
+            (EventFlags::HUP, Ready::HANGUP),
+            (EventFlags::ERR, Ready::ERROR),
+        ] {
+            if flags.contains(flag) {
+                ready |= bit;
+            }
+        }
+        ready
+    }
+
+    pub(super) fn check(_: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Asks for what `polling` has no word for, on the same epoll descriptor.
+    pub(super) fn ask_for_rest(
+        poller: &Poller,
+        source: &impl Source,
+        key: usize,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let mut flags = EventFlags::empty();
+        for (bit, flag) in [
+            (Interest::READABLE, EventFlags::IN),
+            (Interest::WRITABLE, EventFlags::OUT),
+            (Interest::DISCONNECT, EventFlags::RDHUP),
+            (Interest::PRIORITY, EventFlags::PRI),
+        ] {
+            if interest.contains(bit) {
+                flags |= flag;
+            }
+        }
+        if flags.intersects(EventFlags::RDHUP | EventFlags::PRI) {
+            let data = EventData::new_u64(key as u64);
+            epoll::modify(poller.as_fd(), source.source(), data, flags)?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::reactor::Registration;
+        use std::os::unix::net::UnixStream;
+
+        #[test]
+        fn polling_stores_our_key_as_the_events_data() {
+            let poller = Poller::new().unwrap();
+            let (one, _other) = UnixStream::pair().unwrap();
+            let source = Registration::new(poller.clone(), 4711, one);
+            source.set_interest(Interest::WRITABLE).unwrap();
+            assert!(poller.wait(Some(Duration::from_secs(5))).unwrap());
+            assert_eq!(poller.next_event(), Some((4711, Ready::WRITABLE)));
+            assert_eq!(poller.next_event(), None);
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(polling_test_poll_backend))))]
+mod backend {
+    //! Whatever `polling` uses, waited on and woken by `polling`.
+
+    use std::io;
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Interest, Poller, Ready, Source};
+
+    #[derive(Debug)]
+    pub(super) struct Backend;
+
+    /// Wakes a loop that waits: the poller's own notification.
+    #[derive(Debug)]
+    pub(in crate::reactor) struct Signal(Arc<polling::Poller>);
+
+    impl Signal {
+        pub(in crate::reactor) fn raise(&self) {
+            // An error means that the poller is broken, which the loop's own wait will report.
+            let _ = self.0.notify();
+        }
+    }
+
+    impl Backend {
+        pub(super) fn new(polling: &Arc<polling::Poller>) -> io::Result<(Self, Signal)> {
+            Ok((Self, Signal(Arc::clone(polling))))
+        }
+
+        pub(super) fn wait(
+            &self,
+            polling: &polling::Poller,
+            batch: &mut Batch,
+            timeout: Option<Duration>,
+        ) -> io::Result<()> {
+            batch.events.clear();
+            batch.ready.clear();
+            batch.next = 0;
+            polling.wait(&mut batch.events, timeout)?;
+            batch.ready.extend(batch.events.iter().map(|event| (event.key, ready(&event))));
+            Ok(())
+        }
+    }
+
+    pub(super) struct Batch {
+        events: polling::Events,
+        ready: Vec<(usize, Ready)>,
+        next: usize,
+    }
+
+    impl Batch {
+        pub(super) fn new(capacity: usize) -> Self {
+            let capacity = NonZeroUsize::new(capacity).expect("a batch has slots");
+            let events = polling::Events::with_capacity(capacity);
+            Self { events, ready: Vec::new(), next: 0 }
+        }
+
+        pub(super) fn len(&self) -> usize {
+            self.ready.len()
+        }
+
+        pub(super) fn has_event(&self) -> bool {
+            !self.ready.is_empty()
+        }
+
+        pub(super) fn next(&mut self) -> Option<(usize, Ready)> {
+            let event = *self.ready.get(self.next)?;
+            self.next += 1;
+            Some(event)
+        }
+    }
+
+    fn ready(event: &polling::Event) -> Ready {
+        let mut ready = Ready::default();
+        for (is_set, bit) in [
+            (event.readable, Ready::READABLE),
+            (event.writable, Ready::WRITABLE),
+            (event.is_priority(), Ready::PRIORITY),
+            (event.is_interrupt(), Ready::HANGUP),
+            (event.is_err().unwrap_or(false), Ready::ERROR),
+        ] {
+            if is_set {
+                ready |= bit;
+            }
+        }
+        ready
+    }
+
+    /// `polling` has no portable word for these two.
+    pub(super) fn check(interest: Interest) -> io::Result<()> {
+        let rest = interest.without(Interest::READABLE | Interest::WRITABLE);
+        if rest.is_none() {
+            return Ok(());
+        }
+        let message = format!("{rest:?} can be watched for on Linux only");
+        Err(io::Error::new(io::ErrorKind::Unsupported, message))
+    }
+
+    pub(super) fn ask_for_rest(
+        _: &Poller,
+        _: &impl Source,
+        _: usize,
+        _: Interest,
+    ) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! How another thread wakes a loop, with as few system calls as can be.
+//!
+//! ```text
+//!   sender                         loop
+//!   push the mail                  asleep = true
+//!   has_mail was false, now true?  has_mail? then do not sleep
+//!   asleep was true, now false?    wait ............................
+//!   signal  ─────────────────────▶ asleep = false
+//!                                  has_mail = false, then look at the mail
+//! ```
+//!
+//! A sender that finds `has_mail` set may leave: the loop clears it only before it looks at the mail,
+//! and looks at it again before it sleeps. All operations are sequentially consistent, so of "asleep,
+//! then has_mail?" and "has_mail, then asleep?" at least one sees the other.
+//!
+//! `asleep` is true also while no run is on the stack: somebody may be waiting on the loop's
+//! `backend_fd`.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use super::poller::Signal;
+
+/// The flags and the signal. Shared by the loop and its senders.
+#[derive(Debug)]
+pub(crate) struct Wakeup {
+    has_mail: AtomicBool,
+    asleep: AtomicBool,
+    signal: Signal,
+}
+
+impl Wakeup {
+    pub(super) fn new(signal: Signal) -> Self {
+        Self { has_mail: AtomicBool::new(false), asleep: AtomicBool::new(true), signal }
+    }
+
+    /// Tells the loop that there is mail. To be called after the mail was pushed.
+    pub(crate) fn notify(&self) {
+        if !self.has_mail.swap(true, SeqCst) && self.asleep.swap(false, SeqCst) {
+            self.signal.raise();
+        }
+    }
+
+    /// Whether mail came since the last [`take_mail`](Self::take_mail).
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(SeqCst)
+    }
+
+    /// Clears the flag: what was pushed before is visible to the caller now.
+    #[inline]
+    pub(crate) fn take_mail(&self) -> bool {
+        // The plain load spares an idle iteration the locked swap.
+        self.has_mail.load(SeqCst) && self.has_mail.swap(false, SeqCst)
+    }
+
+    #[inline]
+    pub(crate) fn set_asleep(&self, asleep: bool) {
+        self.asleep.store(asleep, SeqCst);
+    }
+}

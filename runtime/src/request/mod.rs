@@ -1,0 +1,13 @@
+//! Requests: one-shot operations, each with both faces.
+
+mod id;
+mod plain;
+#[expect(clippy::module_inception, reason = "the type has the module's name")]
+mod request;
+mod work;
+
+pub use id::RequestId;
+pub(crate) use plain::Plain;
+pub use request::Request;
+pub use work::spawn_blocking;
+pub(crate) use work::{Carried, on_pool};

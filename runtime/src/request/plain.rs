@@ -1,0 +1,76 @@
+//! A request that the loop's thread itself carries out: a write, a connect, a close.
+
+use std::io;
+use std::rc::Rc;
+
+use super::RequestId;
+use super::request::Waiting;
+use crate::error::LoopGone;
+use crate::event_loop::{Answer, Dispatcher, Flow, InFlight, State};
+
+/// The loop's end of such a request. It keeps the loop alive until it is settled.
+#[derive(Debug)]
+pub(crate) struct Plain<T> {
+    state: Rc<State>,
+    answer: Rc<Answer<io::Result<T>>>,
+    in_flight: Option<InFlight>,
+}
+
+impl<T: 'static> Plain<T> {
+    pub(crate) fn new(state: &Rc<State>) -> Rc<Self> {
+        let in_flight = Some(InFlight::new(state));
+        Rc::new(Self { state: state.clone(), answer: Rc::default(), in_flight })
+    }
+
+    /// A request for an answer that something else keeps the loop alive for.
+    pub(crate) fn of_answer(state: &Rc<State>, answer: Rc<Answer<io::Result<T>>>) -> Rc<Self> {
+        Rc::new(Self { state: state.clone(), answer, in_flight: None })
+    }
+
+    /// Gives the result to whoever waits, and runs the checkpoint.
+    pub(crate) fn settle(&self, result: io::Result<T>, d: &mut Dispatcher<'_>) -> Flow {
+        self.release();
+        self.answer.settle(result, d)
+    }
+
+    /// Gives the result where no callback may run: that waits for the pending phase.
+    pub(crate) fn settle_later(&self, result: io::Result<T>) {
+        self.answer.settle_later(result, &self.state);
+        self.release();
+    }
+
+    /// The loop goes away.
+    pub(crate) fn abandon(&self) {
+        self.answer.abandon(Err(LoopGone.into()));
+        self.release();
+    }
+
+    fn release(&self) {
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.release();
+        }
+    }
+}
+
+impl<T: 'static> Waiting<io::Result<T>> for Plain<T> {
+    fn answer(&self) -> &Answer<io::Result<T>> {
+        &self.answer
+    }
+
+    fn state(&self) -> &Rc<State> {
+        &self.state
+    }
+
+    fn id(&self) -> RequestId {
+        RequestId::DEAD
+    }
+
+    /// What was handed to the system, or stands in line behind what was, is carried out.
+    fn cancel(&self) -> bool {
+        false
+    }
+
+    fn refuse(&self) {
+        self.answer.refuse();
+    }
+}

@@ -1,0 +1,191 @@
+//! `Request`: libuv's request, and one idea everywhere.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::RequestId;
+use crate::error::{Outcome, Result, Uncaught};
+use crate::event_loop::{Answer, Pending, State, current};
+use crate::task::coop;
+
+/// An operation that the call which made it has started.
+///
+/// Await it, or give it a callback, or let it go:
+///
+/// - [`callback`](Self::callback) calls back in the loop's phases, never from inside the call;
+/// - dropping it means that nobody wants the result. A pure question (read, metadata) that has not
+///   begun is skipped; what has an effect (write, send) is carried out;
+/// - [`detach`](Self::detach) is a drop whose error is reported;
+/// - [`cancel`](Self::cancel) stops what has not begun.
+///
+/// A cancelled request ends with [`Cancelled`](crate::Cancelled) inside of the `io::Error`. One that is
+/// done at once allocates nothing.
+///
+/// # Cancel safety
+/// Dropping the future drops the request: see above. By `&mut` it may be awaited again.
+///
+/// # Examples
+/// ```
+/// use runtime::fs;
+///
+/// #[runtime::main]
+/// async fn main() -> runtime::Result {
+///     let bytes = fs::read("Cargo.toml").await?;
+///     fs::metadata("Cargo.toml").callback(move |found| -> runtime::Result {
+///         assert_eq!(found?.len(), bytes.len() as u64);
+///         Ok(())
+///     });
+///     Ok(())
+/// }
+/// ```
+pub struct Request<T: 'static>(Stage<T>);
+
+enum Stage<T: 'static> {
+    Done(io::Result<T>),
+    Waiting(Rc<dyn Waiting<io::Result<T>>>),
+    Taken,
+}
+
+/// What a request that is not done yet waits for.
+pub(super) trait Waiting<V> {
+    fn answer(&self) -> &Answer<V>;
+    fn state(&self) -> &Rc<State>;
+    fn id(&self) -> RequestId;
+    fn cancel(&self) -> bool;
+    /// Nobody wants the result any more.
+    fn refuse(&self);
+}
+
+impl<T> Request<T> {
+    /// A request that was done at once.
+    #[inline]
+    pub(crate) fn done(result: io::Result<T>) -> Self {
+        Self(Stage::Done(result))
+    }
+
+    #[expect(private_bounds, reason = "made inside of this crate only")]
+    pub(crate) fn waiting(waiting: Rc<impl Waiting<io::Result<T>> + 'static>) -> Self {
+        Self(Stage::Waiting(waiting))
+    }
+
+    /// Calls `f` with the result. Never from inside this call: what is done already calls back in the
+    /// pending phase of the same iteration.
+    ///
+    /// # Ordering
+    /// `f` is a callback of the loop, followed by a checkpoint. The phase is that of the operation:
+    /// poll for what the system or the pool does, closing for [`closed`](crate::handle::Timer::closed).
+    ///
+    /// # Panics
+    /// If the request was done at once and this thread has no current loop.
+    #[track_caller]
+    pub fn callback<R: Outcome>(mut self, f: impl FnOnce(io::Result<T>) -> R + 'static) -> RequestId {
+        let f: Box<dyn FnOnce(io::Result<T>) -> Result> =
+            Box::new(move |result| f(result).into_result());
+        match self.take() {
+            Stage::Done(result) => {
+                let lp = current();
+                if lp.state().is_open() {
+                    lp.state().pending.push(Pending::Callback(Box::new(move || f(result))));
+                }
+                RequestId::DEAD
+            }
+            Stage::Waiting(waiting) => {
+                waiting.answer().callback(f, waiting.state());
+                waiting.id()
+            }
+            Stage::Taken => RequestId::DEAD,
+        }
+    }
+
+    /// Lets the request go: nobody waits for it, but its error goes to
+    /// [`on_unhandled`](crate::on_unhandled), as a rejection that nobody handles does in Node.
+    ///
+    /// # Panics
+    /// If the request failed at once and this thread has no current loop.
+    #[track_caller]
+    pub fn detach(mut self) {
+        match self.take() {
+            Stage::Done(Err(error)) => {
+                current().state().executor.report(Uncaught::Error(error.into()));
+            }
+            Stage::Waiting(waiting) => {
+                let executor = waiting.state().executor.clone();
+                let report = move |result: io::Result<T>| {
+                    if let Err(error) = result {
+                        executor.report(Uncaught::Error(error.into()));
+                    }
+                    Ok(())
+                };
+                waiting.answer().callback(Box::new(report), waiting.state());
+            }
+            Stage::Done(Ok(_)) | Stage::Taken => {}
+        }
+    }
+
+    /// Stops the operation if it has not begun. True: it had not, and never will; the request ends with
+    /// [`Cancelled`](crate::Cancelled), in the poll phase.
+    pub fn cancel(&self) -> bool {
+        match &self.0 {
+            Stage::Waiting(waiting) => waiting.cancel(),
+            Stage::Done(_) | Stage::Taken => false,
+        }
+    }
+
+    /// A name by which it can be cancelled later.
+    pub fn id(&self) -> RequestId {
+        match &self.0 {
+            Stage::Waiting(waiting) => waiting.id(),
+            Stage::Done(_) | Stage::Taken => RequestId::DEAD,
+        }
+    }
+
+    fn take(&mut self) -> Stage<T> {
+        std::mem::replace(&mut self.0, Stage::Taken)
+    }
+}
+
+/// The result is never pinned.
+impl<T> Unpin for Request<T> {}
+
+impl<T> Future for Request<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        std::task::ready!(coop::poll_proceed(cx));
+        match self.take() {
+            Stage::Done(result) => Poll::Ready(result),
+            Stage::Waiting(waiting) => {
+                let polled = waiting.answer().poll(cx);
+                if polled.is_pending() {
+                    coop::made_no_progress();
+                    self.0 = Stage::Waiting(waiting);
+                }
+                polled
+            }
+            Stage::Taken => panic!("a request was polled after it was done"),
+        }
+    }
+}
+
+impl<T> Drop for Request<T> {
+    fn drop(&mut self) {
+        if let Stage::Waiting(waiting) = self.take() {
+            waiting.refuse();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Request<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Stage::Done(_) => "Request(done)",
+            Stage::Waiting(waiting) if waiting.answer().is_settled() => "Request(done)",
+            Stage::Waiting(_) => "Request(waiting)",
+            Stage::Taken => "Request(taken)",
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! Linux, macOS and the BSDs.
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::{SockAddr, Socket};
+
+/// What can be polled.
+pub use std::os::fd::AsFd as AsSource;
+/// A polled source that is owned.
+pub(crate) type OwnedSource = OwnedFd;
+
+/// A descriptor of the same open file, closed on exec.
+pub(crate) fn duplicate(source: impl AsSource) -> io::Result<OwnedSource> {
+    source.as_fd().try_clone_to_owned()
+}
+
+/// A peer that is gone is an error of the call, not a signal to the process.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+/// Apple has a socket option for this in place of a flag, which `socket2` sets.
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+
+/// Repeats a call that a signal interrupted.
+#[inline]
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result.map_err(io::Error::from),
+        }
+    }
+}
+
+#[inline]
+pub(crate) fn recv(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    retry(|| rustix::net::recv(socket, &mut *buffer, RecvFlags::empty()).map(|(_, n)| n))
+}
+
+pub(crate) fn peek(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    retry(|| rustix::net::recv(socket, &mut *buffer, RecvFlags::PEEK).map(|(_, n)| n))
+}
+
+#[inline]
+pub(crate) fn send(socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    retry(|| rustix::net::send(socket, bytes, NO_SIGNAL))
+}
+
+pub(crate) fn send_vectored(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut control = rustix::net::SendAncillaryBuffer::default();
+    retry(|| rustix::net::sendmsg(socket, slices, &mut control, NO_SIGNAL))
+}
+
+/// Accepts a connection; the socket does not block, and is closed on exec.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+    use rustix::net::SocketFlags;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (socket, address) = retry(|| rustix::net::acceptfrom_with(listener, flags))?;
+    Ok((Socket::from(socket), sock_addr(address)))
+}
+
+/// Accepts a connection; the socket does not block, and is closed on exec.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+    let (socket, address) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, address))
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn sock_addr(address: Option<rustix::net::SocketAddrAny>) -> SockAddr {
+    use std::net::{Ipv4Addr, SocketAddr};
+    let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+    // A socket that is no internet socket has no address of this kind.
+    address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into()).into()
+}
+
+/// Whether a connect goes on in the background.
+pub(crate) fn is_in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error())
+}
+
+/// Whether the process or the system has no descriptor, or no memory for a socket, left.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// There is a reader, or a request of this kind, already.
+pub(crate) fn already() -> io::Error {
+    Errno::ALREADY.into()
+}
+
+/// The stream is not connected, or was shut down before.
+pub(crate) fn not_connected() -> io::Error {
+    Errno::NOTCONN.into()
+}
+
+/// The sending side was shut down.
+pub(crate) fn broken_pipe() -> io::Error {
+    Errno::PIPE.into()
+}
+
+/// An argument that does not fit the state.
+pub(crate) fn invalid() -> io::Error {
+    Errno::INVAL.into()
+}
+
+/// A descriptor that is kept to be given up when none is left.
+pub(crate) fn spare() -> io::Result<OwnedFd> {
+    Ok(std::fs::File::open("/dev/null")?.into())
+}

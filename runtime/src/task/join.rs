@@ -1,0 +1,198 @@
+//! `JoinHandle`: how a task or pool job gives its result.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use async_task::FallibleTask;
+
+use super::executor::{self, Executor, Meta, Microtask};
+use super::future::TaskOutput;
+use crate::error::{JoinError, Outcome, Uncaught};
+
+/// The result of a spawned task, or of a job in the pool, to come.
+///
+/// Await it, or give it a callback. Dropping it detaches the task, which goes on; a panic that nobody
+/// can see any more then goes to [`on_unhandled`](crate::on_unhandled). To end the task with the
+/// handle, see [`abort_on_drop`](Self::abort_on_drop).
+///
+/// # Cancel safety
+/// Awaiting it by `&mut` loses nothing: it may be awaited again.
+///
+/// # Examples
+/// ```
+/// #[runtime::main]
+/// async fn main() -> runtime::Result {
+///     let answer = runtime::spawn(async { 6 * 7 });
+///     assert_eq!(answer.await?, 42);
+///     Ok(())
+/// }
+/// ```
+#[must_use = "dropping it detaches the task: write `drop(..)` or keep it"]
+pub struct JoinHandle<T> {
+    joined: Option<Joined<T>>,
+    aborts_on_drop: bool,
+}
+
+enum Joined<T> {
+    /// The task, its executor, and its place there.
+    Task(FallibleTask<TaskOutput<T>, Meta>, Rc<Executor>, usize),
+    Job(Rc<dyn Joinable<T>>),
+}
+
+/// What is not a task but can be joined like one: a job in the pool.
+pub(crate) trait Joinable<T> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>>;
+    fn callback(&self, f: Box<dyn FnOnce(Result<T, JoinError>) -> crate::Result>);
+    fn abort(&self);
+    fn is_finished(&self) -> bool;
+    /// Nobody waits any more.
+    fn detach(&self);
+}
+
+impl<T> JoinHandle<T> {
+    pub(super) fn of_task(
+        task: async_task::Task<TaskOutput<T>, Meta>,
+        executor: Rc<Executor>,
+        place: usize,
+    ) -> Self {
+        Self { joined: Some(Joined::Task(task.fallible(), executor, place)), aborts_on_drop: false }
+    }
+
+    pub(crate) fn of_job(job: Rc<dyn Joinable<T>>) -> Self {
+        Self { joined: Some(Joined::Job(job)), aborts_on_drop: false }
+    }
+
+    fn joined(&self) -> &Joined<T> {
+        self.joined.as_ref().expect("taken only by methods that consume the handle")
+    }
+
+    /// Ends the task: its future is dropped at its next turn, a microtask, and the result is
+    /// [`JoinError::Cancelled`]. Of a job in the pool only one that has not begun can be ended.
+    ///
+    /// A task that is done is done: then this does nothing.
+    pub fn abort(&self) {
+        match self.joined() {
+            Joined::Task(task, executor, place) => {
+                // The place of a task that is done may be another's by now.
+                if !task.is_finished() {
+                    executor.abort(*place);
+                }
+            }
+            Joined::Job(job) => job.abort(),
+        }
+    }
+
+    /// Whether the result is there, or will never come.
+    pub fn is_finished(&self) -> bool {
+        match self.joined() {
+            Joined::Task(task, ..) => task.is_finished(),
+            Joined::Job(job) => job.is_finished(),
+        }
+    }
+
+    /// Aborts the task when this handle is dropped, where it would otherwise be detached.
+    pub fn abort_on_drop(mut self) -> Self {
+        self.aborts_on_drop = true;
+        self
+    }
+}
+
+impl<T: 'static> JoinHandle<T> {
+    /// Calls `f` with the result instead of awaiting it; never from inside this call.
+    ///
+    /// # Ordering
+    /// For a task, `f` is a microtask queued when the task ends. For a job in the pool it is a
+    /// callback of the poll phase, followed by a checkpoint.
+    pub fn callback<R: Outcome>(mut self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
+        match self.joined.take() {
+            Some(Joined::Job(job)) => job.callback(Box::new(|result| f(result).into_result())),
+            Some(Joined::Task(task, executor, _)) => {
+                let is_finished = task.is_finished();
+                let waiting = async move { f(join(task.await)).into_result() };
+                run_callback(&executor, is_finished, waiting);
+            }
+            None => unreachable!("taken only by methods that consume the handle"),
+        }
+    }
+}
+
+/// Starts a callback that waits for a task. It begins to wait at once, so that it is one turn behind
+/// the task's end; if that is past, its turn is the next one.
+fn run_callback(
+    executor: &Rc<Executor>,
+    is_finished: bool,
+    waiting: impl Future<Output = crate::Result> + 'static,
+) {
+    let runnable = executor::spawn_callback(executor, waiting);
+    if is_finished {
+        executor.push(Microtask::Task(runnable));
+    } else {
+        runnable.run();
+    }
+}
+
+impl JoinHandle<crate::Result> {
+    /// Lets the task go: nobody waits, but its `Err` goes to [`on_unhandled`](crate::on_unhandled),
+    /// where a dropped handle's would vanish.
+    pub fn detach(mut self) {
+        match self.joined.take() {
+            Some(Joined::Task(task, executor, _)) => {
+                let (is_finished, reporting) = (task.is_finished(), executor.clone());
+                let waiting = async move {
+                    match join(task.await) {
+                        Ok(Err(error)) => reporting.report(Uncaught::Error(error)),
+                        Err(JoinError::Panicked(payload)) => {
+                            reporting.report(Uncaught::Panic(payload));
+                        }
+                        Ok(Ok(())) | Err(JoinError::Cancelled) => {}
+                    }
+                    Ok(())
+                };
+                run_callback(&executor, is_finished, waiting);
+            }
+            Some(Joined::Job(job)) => job.callback(Box::new(|result| result.unwrap_or(Ok(())))),
+            None => unreachable!("taken only by methods that consume the handle"),
+        }
+    }
+}
+
+fn join<T>(output: Option<TaskOutput<T>>) -> Result<T, JoinError> {
+    match output {
+        None => Err(JoinError::Cancelled),
+        Some(output) => output.into_result().map_err(JoinError::Panicked),
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.joined.as_mut() {
+            Some(Joined::Task(task, ..)) => Poll::Ready(join(ready!(pin!(task).poll(cx)))),
+            Some(Joined::Job(job)) => job.poll(cx),
+            None => unreachable!("taken only by methods that consume the handle"),
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        if self.aborts_on_drop && self.joined.is_some() {
+            self.abort();
+        }
+        match self.joined.take() {
+            Some(Joined::Task(task, ..)) => task.detach(),
+            Some(Joined::Job(job)) => job.detach(),
+            None => {}
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish()
+    }
+}

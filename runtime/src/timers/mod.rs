@@ -1,0 +1,7 @@
+//! Node's timers and immediates as plain data: they decide what is next, the loop runs it.
+
+mod immediates;
+mod lists;
+
+pub(crate) use immediates::{Immediate, Immediates};
+pub(crate) use lists::{Fired, Pass, Step, Timer, TimerLists};
