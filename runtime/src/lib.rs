@@ -7,6 +7,7 @@ mod error;
 mod event_loop;
 pub mod fs;
 pub mod handle;
+pub mod net;
 mod pool;
 mod reactor;
 mod request;

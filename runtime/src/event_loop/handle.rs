@@ -253,6 +253,14 @@ impl Handle {
         self.closed.set(Some(closed));
     }
 
+    /// A copy of that error.
+    pub(crate) fn ending(&self) -> Option<io::Error> {
+        let closed = self.closed.take();
+        let error = closed.as_ref().and_then(|closed| closed.error.as_ref()).map(copy_of);
+        self.closed.set(closed);
+        error
+    }
+
     /// The answer that comes in the closing phase; `None` if that is past.
     pub(crate) fn on_closed(&self) -> Option<Rc<Answer<io::Result<()>>>> {
         if self.has(CLOSED) {

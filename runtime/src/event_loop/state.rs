@@ -110,6 +110,10 @@ pub(crate) struct State {
     pub(super) exiting: Cell<Option<i32>>,
     is_dead: Cell<bool>,
     pool: Guarded<Option<Pool>>,
+    /// Lent to a task that reads; empty while it is.
+    pub(crate) spare_buffer: Cell<Vec<u8>>,
+    /// Given up when no descriptor is left, so that waiting connections can be shed.
+    pub(crate) spare_descriptor: Cell<Option<crate::sys::OwnedSource>>,
     pub(super) metrics: Cell<Metrics>,
 }
 
@@ -157,6 +161,8 @@ impl State {
             exiting: Cell::new(None),
             is_dead: Cell::new(false),
             pool: Guarded::default(),
+            spare_buffer: Cell::default(),
+            spare_descriptor: Cell::default(),
             metrics: Cell::default(),
         }))
     }

@@ -9,5 +9,6 @@ mod work;
 pub use id::RequestId;
 pub(crate) use plain::Plain;
 pub use request::Request;
+pub(crate) use request::Waiting;
 pub use work::spawn_blocking;
 pub(crate) use work::{Carried, on_pool};

@@ -51,7 +51,7 @@ enum Stage<T: 'static> {
 }
 
 /// What a request that is not done yet waits for.
-pub(super) trait Waiting<V> {
+pub(crate) trait Waiting<V> {
     fn answer(&self) -> &Answer<V>;
     fn state(&self) -> &Rc<State>;
     fn id(&self) -> RequestId;
@@ -67,7 +67,6 @@ impl<T> Request<T> {
         Self(Stage::Done(result))
     }
 
-    #[expect(private_bounds, reason = "made inside of this crate only")]
     pub(crate) fn waiting(waiting: Rc<impl Waiting<io::Result<T>> + 'static>) -> Self {
         Self(Stage::Waiting(waiting))
     }
@@ -141,6 +140,11 @@ impl<T> Request<T> {
             Stage::Waiting(waiting) => waiting.id(),
             Stage::Done(_) | Stage::Taken => RequestId::DEAD,
         }
+    }
+
+    /// Whether it was done at once, without an error.
+    pub(crate) fn is_done_well(&self) -> bool {
+        matches!(&self.0, Stage::Done(Ok(_)))
     }
 
     fn take(&mut self) -> Stage<T> {

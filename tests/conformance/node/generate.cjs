@@ -168,6 +168,7 @@ class Generator {
   }
 
   program() {
+    this.hasEmissions = this.family === 'lifecycle' || this.random.chance(0.1);
     const program = { main: this.body(this.root(), { most: 6 }) };
     if (this.family === 'errors') {
       for (const section of ['uncaught', 'unhandled']) {
@@ -175,7 +176,7 @@ class Generator {
       }
       if (this.random.chance(0.7)) program.rejectionHandled = this.random.chance(0.7) ? [this.log()] : this.safeBody();
     }
-    if (this.family === 'lifecycle' || this.random.chance(0.1)) {
+    if (this.hasEmissions) {
       program.beforeExit = Array.from({ length: this.random.between(1, 4) }, () => {
         this.budget = this.random.between(4, 20);
         return this.body(this.root());
@@ -327,7 +328,9 @@ class Generator {
       const body = leaf ? this.leafBody(scope) : this.macro(scope, moment);
       const other = this.random.pick(members);
       if (this.random.chance(0.2)) body.splice(1, 0, ['clear', other.name]);
-      if (!leaf && other.leaf && this.random.chance(0.3)) body.splice(1, 0, ['refresh', other.name]);
+      // One of 1 ms would race with the immediates of the next iteration.
+      const mayRefresh = !leaf && other.leaf && other.delay >= 7 && other.delay < 100;
+      if (mayRefresh && this.random.chance(0.4)) body.splice(1, 0, ['refresh', other.name]);
       return ['timeout', name, delay, body];
     });
     const others = this.random.chance(0.6) ? this.immediate(scope) ?? [] : [];
@@ -347,8 +350,10 @@ class Generator {
   }
 
   unref() {
-    if (this.handles.length === 0) return null;
-    return [[this.random.pick(['ref', 'unref', 'unref']), this.random.pick(this.handles).name]];
+    // A timer that is left over would meet those of a later emission of beforeExit.
+    const handles = this.hasEmissions ? this.handles.filter(({ delay }) => !delay) : this.handles;
+    if (handles.length === 0) return null;
+    return [[this.random.pick(['ref', 'unref', 'unref']), this.random.pick(handles).name]];
   }
 
   /** A timer or interval that fires after the end of the program, if nothing else kept the loop alive. */

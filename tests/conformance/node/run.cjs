@@ -16,7 +16,7 @@ const DEADLINE_MS = 60_000;
 /** The trace of `program`, or an error that says how its process ended. */
 function runProgram(program) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--no-warnings', '--single-threaded', CHILD], { timeout: DEADLINE_MS });
+    const child = spawn(process.execPath, ['--no-warnings', CHILD], { timeout: DEADLINE_MS });
     let output = '';
     let errors = '';
     child.stdout.on('data', (chunk) => (output += chunk));

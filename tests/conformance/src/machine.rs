@@ -169,10 +169,10 @@ impl Scope {
         use Statement as S;
         match statement {
             S::Log(label) => self.log(label),
-            S::LogError(label) => match &self.error {
-                Some(error) => self.world.log(format!("{label}:{error}")),
-                None => return Err(Thrown::undefined("error", label)),
-            },
+            S::LogError(label) => {
+                let name = self.error.as_ref().map_or("undefined".into(), Thrown::to_string);
+                self.world.log(format!("{label}:{name}"));
+            }
             S::Busy(time) => thread::sleep(*time),
             S::Throw(name) => return Err(Thrown::new(name)),
             S::Try { body, on_error, last } => {

@@ -1,0 +1,164 @@
+//! Connecting: one address after the other, until one takes it.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::TcpStream;
+use super::stream::{CONNECTING, Stream, StreamHandle};
+use crate::error::Cancelled;
+use crate::event_loop::{Answer, Dispatcher, Flow, LoopRef, Resource, State};
+use crate::reactor::Interest;
+use crate::request::{Plain, Request, RequestId, Waiting};
+use crate::sys;
+
+/// A connect that is under way, kept in its stream.
+pub(crate) struct Connecting<S: StreamHandle> {
+    request: Rc<Connect<S>>,
+    /// What is still to be tried, the last one first.
+    rest: Vec<SocketAddr>,
+}
+
+impl<S: StreamHandle> Connecting<S> {
+    pub(super) fn abandon(self) {
+        self.request.plain.abandon();
+    }
+}
+
+/// The request's end of it.
+pub(crate) struct Connect<S: StreamHandle> {
+    plain: Rc<Plain<S>>,
+    stream: Cell<Weak<Stream<S>>>,
+}
+
+impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
+    fn answer(&self) -> &Answer<io::Result<S>> {
+        self.plain.answer()
+    }
+
+    fn state(&self) -> &Rc<State> {
+        self.plain.state()
+    }
+
+    fn id(&self) -> RequestId {
+        self.plain.id()
+    }
+
+    /// Gives the attempt up. The peer may have seen it already; nobody else has.
+    fn cancel(&self) -> bool {
+        let stream = self.stream.take().upgrade();
+        let is_under_way = stream.as_ref().is_some_and(|stream| stream.has(CONNECTING));
+        if let Some(stream) = stream {
+            stream.close();
+        }
+        is_under_way
+    }
+
+    fn refuse(&self) {
+        self.plain.refuse();
+        if let Some(stream) = self.stream.take().upgrade()
+            && stream.has(CONNECTING)
+        {
+            stream.close();
+        }
+    }
+}
+
+/// Begins to connect to the first of `addresses`.
+pub(super) fn connect(
+    lp: &LoopRef,
+    addresses: io::Result<Vec<SocketAddr>>,
+) -> Request<TcpStream> {
+    match begin(lp, addresses) {
+        Ok((stream, connecting)) => {
+            let request = connecting.request.clone();
+            request.stream.set(Rc::downgrade(&stream));
+            stream.connecting.set(Some(Box::new(connecting)));
+            stream.set(CONNECTING, true);
+            stream.update();
+            Request::waiting(request)
+        }
+        Err(error) => Request::done(Err(error)),
+    }
+}
+
+type Begun = (Rc<Stream<TcpStream>>, Connecting<TcpStream>);
+
+fn begin(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> io::Result<Begun> {
+    lp.check_open()?;
+    let mut rest = addresses?;
+    rest.reverse();
+    let socket = next_socket(&mut rest)?;
+    let TcpStream(stream) = TcpStream::of_socket(lp, socket);
+    stream.ask_for(Interest::WRITABLE)?;
+    let request = Rc::new(Connect { plain: Plain::new(lp.state()), stream: Cell::default() });
+    Ok((stream, Connecting { request, rest }))
+}
+
+/// A socket that connects to the next address which does not fail at once.
+fn next_socket(rest: &mut Vec<SocketAddr>) -> io::Result<Socket> {
+    let mut failed = None;
+    while let Some(address) = rest.pop() {
+        match start(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(sys::invalid))
+}
+
+fn start(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if !sys::is_in_progress(&error) => Err(error),
+        // Connected or not, the poller says when.
+        _ => Ok(socket),
+    }
+}
+
+/// The system has an answer.
+pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher<'_>) -> Flow {
+    let Some(mut connecting) = stream.connecting.take() else { return Ok(()) };
+    let failed = stream.with_socket(|socket| socket.take_error()).unwrap_or_else(Some);
+    let result = match failed {
+        None => Ok(()),
+        Some(error) => match next_socket(&mut connecting.rest) {
+            Ok(socket) => {
+                stream.replace_socket(socket);
+                let asked = stream.ask_for(Interest::WRITABLE);
+                if asked.is_ok() {
+                    stream.connecting.set(Some(connecting));
+                    return Ok(());
+                }
+                asked
+            }
+            // Of no more addresses nothing is to be told.
+            Err(_) if connecting.rest.is_empty() => Err(error),
+            Err(last) => Err(last),
+        },
+    };
+    stream.set(CONNECTING, false);
+    stream.ask_no_more_for(Interest::WRITABLE);
+    stream.update();
+    let result = match result {
+        Ok(()) => Ok(S::wrap(stream)),
+        Err(error) => {
+            stream.close();
+            Err(error)
+        }
+    };
+    connecting.request.plain.settle(result, d)
+}
+
+impl<S: StreamHandle> Stream<S> {
+    /// In the closing phase: a connect that was under way ends as cancelled.
+    pub(super) fn cancel_connect(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
+        let connecting = self.connecting.take()?;
+        let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
+        Some(connecting.request.plain.settle(Err(error), d))
+    }
+}

@@ -1,0 +1,22 @@
+//! Sockets, each with both faces: callbacks and futures over one resource.
+//!
+//! ```text
+//!               callbacks                          futures
+//!   listener    listen(f), on_error(f)             accept().await, incoming()
+//!   stream      read_start(f), pause, on_drain     read(..).await, AsyncRead, AsyncWrite
+//!               write(..) ─▶ Request: callback or await
+//! ```
+
+mod addr;
+mod connect;
+mod incoming;
+mod listener;
+mod pipe_to;
+mod stream;
+mod tcp;
+
+pub use addr::ToAddr;
+pub use incoming::Incoming;
+pub use listener::TcpListener;
+pub use stream::ByteStream;
+pub use tcp::TcpStream;

@@ -1,0 +1,266 @@
+//! Reading: by callback or by tasks.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use socket2::Socket;
+
+use super::kind::StreamHandle;
+use super::resource::{FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
+use crate::error::{Outcome, Result};
+use crate::event_loop::{Dispatcher, Flow, Resource};
+use crate::reactor::{Interest, Ready};
+use crate::sys;
+use crate::task::{coop, keep};
+
+/// Reads of one event, as libuv: a fast peer must not starve the other connections.
+const READS_PER_EVENT: usize = 32;
+
+pub(super) type OnRead<S> = dyn FnMut(&S, io::Result<&[u8]>) -> Result;
+
+impl<S: StreamHandle> Stream<S> {
+    pub(crate) fn read_start<R: Outcome>(
+        self: &Rc<Self>,
+        mut f: impl FnMut(&S, io::Result<&[u8]>) -> R + 'static,
+    ) -> io::Result<()> {
+        self.check_open()?;
+        if self.has(READING) || !self.readers.is_empty() {
+            return Err(sys::already());
+        }
+        if self.has(READ_ENDED) {
+            return Err(sys::not_connected());
+        }
+        self.ask_for(Interest::READABLE)?;
+        self.set(READING, true);
+        self.set(PAUSED, false);
+        let former = self.on_read.set(Box::new(move |stream, data| f(stream, data).into_result()));
+        self.update();
+        drop(former);
+        Ok(())
+    }
+
+    pub(crate) fn read_stop(self: &Rc<Self>) {
+        if !self.handle().is_closing() {
+            self.set(READING | PAUSED, false);
+            let callback = self.on_read.clear();
+            self.update();
+            drop(callback);
+        }
+    }
+
+    pub(crate) fn pause(self: &Rc<Self>) {
+        self.set(PAUSED, true);
+        self.update();
+    }
+
+    pub(crate) fn resume(self: &Rc<Self>) -> io::Result<()> {
+        self.set(PAUSED, false);
+        if self.has(READING) && !self.handle().is_closing() {
+            self.ask_for(Interest::READABLE)?;
+            self.update();
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn calls_back(&self) -> bool {
+        self.has(READING) && !self.has(PAUSED)
+    }
+
+    /// There is something to read: data, the end or an error.
+    #[inline]
+    pub(crate) fn readable(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+        if !self.calls_back() {
+            return self.readable_by_tasks(ready, d);
+        }
+        let stream = S::wrap(self);
+        let me = stream.stream();
+        for _ in 0..READS_PER_EVENT {
+            let read = match me.with_socket(|socket| sys::recv(socket, d.buffer)) {
+                Ok(0) => return me.end_of_stream(&stream, d),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return me.read_failed(&stream, error, d),
+            };
+            me.note_activity();
+            let Some(mut callback) = me.on_read.take() else { return Ok(()) };
+            let result = callback(&stream, Ok(&d.buffer[..read]));
+            drop(callback);
+            d.done(result)?;
+            // A short read took all there was. The callback may have stopped, paused or closed.
+            if read < d.buffer.len() || !me.calls_back() || me.handle().is_closing() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The end: reading stops, and the callback is out of its slot before it is told, so that it may
+    /// start anew or be dropped.
+    #[inline(never)]
+    fn end_of_stream(self: &Rc<Self>, stream: &S, d: &mut Dispatcher<'_>) -> Flow {
+        self.set(READ_ENDED, true);
+        let flow = self.tell_reader(stream, Ok(&[]), d);
+        self.ask_no_more_for(Interest::READABLE);
+        self.close_if_over();
+        self.update();
+        flow
+    }
+
+    #[inline(never)]
+    pub(crate) fn read_failed(self: &Rc<Self>, stream: &S, error: io::Error, d: &mut Dispatcher<'_>) -> Flow {
+        struct Close<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<io::Error>);
+        impl<S: StreamHandle> Drop for Close<'_, S> {
+            fn drop(&mut self) {
+                if let Some(error) = self.1.take() {
+                    self.0.close_with(error);
+                }
+            }
+        }
+        // Told first, closed then: by the guard, for the callback may panic.
+        let _close = Close(self, Some(crate::event_loop::copy_of(&error)));
+        self.tell_reader(stream, Err(error), d)
+    }
+
+    /// The last call of the read callback.
+    fn tell_reader(
+        self: &Rc<Self>,
+        stream: &S,
+        last: io::Result<&[u8]>,
+        d: &mut Dispatcher<'_>,
+    ) -> Flow {
+        self.set(READING | PAUSED, false);
+        let Some(mut callback) = self.on_read.clear() else { return Ok(()) };
+        let result = callback(stream, last);
+        drop(callback);
+        d.done(result)
+    }
+
+    /// No callback: tasks that wait are woken. If nobody waits the event is noted, and not asked for
+    /// again.
+    #[inline(never)]
+    fn readable_by_tasks(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+        self.set(READABLE, true);
+        if self.readers.is_empty() {
+            self.ask_no_more_for(Interest::READABLE);
+            if ready.is_error() && !self.has(READING) && !self.wants_to_write() {
+                // An error can't be masked while anything is asked for.
+                self.ask_no_more_for(Interest::READABLE | Interest::WRITABLE);
+            }
+            return Ok(());
+        }
+        self.readers.wake();
+        self.update();
+        d.checkpoint()
+    }
+
+    /// Lets the reader know of an error that did not come from reading: in the pending phase, since no
+    /// call of the API calls back.
+    pub(crate) fn fail_later(self: &Rc<Self>, error: io::Error) {
+        if self.handle().is_closing() || self.has(FAILED) {
+            return;
+        }
+        self.handle().ends_with(error);
+        self.set(FAILED, true);
+        self.update();
+        let resource: Rc<dyn Resource> = self.clone();
+        self.state().pending.push(crate::event_loop::Pending::Resource(resource));
+    }
+
+    pub(crate) fn tell_failure(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        if !self.has(FAILED) || self.handle().is_closing() {
+            return Ok(());
+        }
+        self.set(FAILED, false);
+        let error = self.handle().ending().unwrap_or_else(sys::not_connected);
+        let stream = S::wrap(self);
+        stream.stream().read_failed(&stream, error, d)
+    }
+
+    // --- tasks ---
+
+    /// Tries `read`, and waits for readiness while it would block.
+    pub(crate) fn poll_read<R>(
+        self: &Rc<Self>,
+        cx: &mut Context<'_>,
+        kept: &mut Option<Waker>,
+        mut read: impl FnMut(&Socket) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.check_open()?;
+        if self.has(READING) {
+            return Poll::Ready(Err(sys::already()));
+        }
+        std::task::ready!(coop::poll_proceed(cx));
+        if self.has(READABLE) {
+            match self.with_socket(&mut read) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.set(READABLE, false);
+                }
+                result => {
+                    self.note_activity();
+                    return Poll::Ready(result);
+                }
+            }
+        }
+        coop::made_no_progress();
+        let waker = keep(cx);
+        *kept = Some(waker.clone());
+        self.readers.register(waker);
+        self.ask_for(Interest::READABLE)?;
+        self.update();
+        Poll::Pending
+    }
+
+    /// [`poll_read`](Self::poll_read) as a future: a dropped one waits no longer.
+    pub(crate) async fn read_with<R>(
+        self: &Rc<Self>,
+        mut read: impl FnMut(&Socket) -> io::Result<R>,
+    ) -> io::Result<R> {
+        struct Reader<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<Waker>);
+        impl<S: StreamHandle> Drop for Reader<'_, S> {
+            fn drop(&mut self) {
+                if let Some(waker) = self.1.take() {
+                    self.0.readers.unregister(&waker);
+                    self.0.update();
+                }
+            }
+        }
+        let mut reader = Reader(self, None);
+        poll_fn(|cx| {
+            let Reader(stream, kept) = &mut reader;
+            let polled = stream.poll_read(cx, kept, &mut read);
+            if polled.is_ready() {
+                // Woken: it is not registered any more.
+                *kept = None;
+            }
+            polled
+        })
+        .await
+    }
+
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.check_open()?;
+        if self.has(READING) {
+            return Err(sys::already());
+        }
+        self.with_socket(|socket| self.recv(socket, buffer))
+    }
+
+    /// Reads into `buffer`, and notes what that tells.
+    pub(crate) fn recv(&self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has(READ_ENDED) {
+            return Ok(0);
+        }
+        let read = sys::recv(socket, buffer)?;
+        if read < buffer.len() {
+            // All there was; what comes is reported.
+            self.set(READABLE, read == 0);
+        }
+        if read == 0 && !buffer.is_empty() {
+            self.set(READ_ENDED, true);
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,462 @@
+//! Writing: at once if the kernel takes it, else through a queue.
+//!
+//! ```text
+//!   write(data) ── queue empty ──▶ send ── all ──▶ done, nothing allocated
+//!                       │            └── a part ──▶ the rest is copied and queued
+//!                       └── queued ──▶ behind the others
+//!   writable event ──▶ one sendmsg of many entries ──▶ requests done, in order ──▶ empty: drained
+//! ```
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::kind::StreamHandle;
+use super::resource::{Stream, WRITE_ENDED};
+use crate::base::Wakers;
+use crate::error::{Cancelled, Outcome, QueueFull, Result};
+use crate::event_loop::{Dispatcher, Flow, Pending, Resource, copy_of};
+use crate::reactor::Interest;
+use crate::request::{Plain, Request};
+use crate::sys;
+use crate::task::keep;
+
+/// Above this many queued bytes a stream is full: a soft line.
+const HIGH_WATER: usize = 64 * 1024;
+/// A write on top of more than this closes the stream: a hard line.
+const WRITE_LIMIT: usize = 64 * 1024 * 1024;
+/// Entries in one system call; no system takes fewer than 16, Linux 1,024.
+const SLICES: usize = 64;
+
+pub(super) type OnDrain<S> = dyn FnMut(&S) -> Result;
+
+/// What is queued, and who waits for that.
+pub(crate) struct Writing {
+    queue: VecDeque<Entry>,
+    /// Bytes that are queued.
+    size: usize,
+    high_water: usize,
+    limit: usize,
+    /// It was above the high-water mark since it was last empty.
+    was_full: bool,
+    /// Written, or failed; their requests are still to be told.
+    finished: VecDeque<(Rc<Plain<()>>, io::Result<()>)>,
+    /// Wait for the queue to be empty.
+    drained: VecDeque<Rc<Plain<()>>>,
+    shutdown: Option<Rc<Plain<()>>>,
+    /// Tasks in `poll_write` and `poll_flush`.
+    wakers: Rc<Wakers>,
+    /// What ended the writing direction.
+    error: Option<io::Error>,
+}
+
+struct Entry {
+    bytes: Box<[u8]>,
+    written: usize,
+    /// None for what came through `AsyncWrite`.
+    request: Option<Rc<Plain<()>>>,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            size: 0,
+            high_water: HIGH_WATER,
+            limit: WRITE_LIMIT,
+            was_full: false,
+            finished: VecDeque::new(),
+            drained: VecDeque::new(),
+            shutdown: None,
+            wakers: Rc::default(),
+            error: None,
+        }
+    }
+}
+
+impl Writing {
+    fn push(&mut self, bytes: Box<[u8]>, request: Option<Rc<Plain<()>>>) {
+        self.size += bytes.len();
+        self.was_full |= self.size > self.high_water;
+        self.queue.push_back(Entry { bytes, written: 0, request });
+    }
+
+    /// `written` bytes are gone: finishes the entries that are.
+    fn advance(&mut self, mut written: usize) {
+        self.size -= written;
+        while let Some(entry) = self.queue.front_mut() {
+            let left = entry.bytes.len() - entry.written;
+            if written < left {
+                entry.written += written;
+                return;
+            }
+            written -= left;
+            let entry = self.queue.pop_front().expect("just seen");
+            self.finished.extend(entry.request.map(|request| (request, Ok(()))));
+        }
+    }
+
+    /// Everything that is queued ends with a copy of `error`.
+    fn fail(&mut self, error: &io::Error) {
+        self.size = 0;
+        for entry in std::mem::take(&mut self.queue) {
+            self.finished.extend(entry.request.map(|request| (request, Err(copy_of(error)))));
+        }
+        let waiting = self.drained.drain(..).chain(self.shutdown.take());
+        self.finished.extend(waiting.map(|request| (request, Err(copy_of(error)))));
+    }
+
+    /// The queue became empty: who waited for that is finished too.
+    fn finish_drained(&mut self) {
+        self.finished.extend(self.drained.drain(..).map(|request| (request, Ok(()))));
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.queue.is_empty() || !self.finished.is_empty() || self.shutdown.is_some()
+    }
+
+    /// The loop goes away.
+    pub(crate) fn abandon(self) {
+        let queued = self.queue.into_iter().filter_map(|entry| entry.request);
+        let finished = self.finished.into_iter().map(|(request, _)| request);
+        for request in finished.chain(queued).chain(self.drained).chain(self.shutdown) {
+            request.abandon();
+        }
+    }
+}
+
+impl<S: StreamHandle> Stream<S> {
+    fn with_writing<R>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
+        self.writing.with(|writing| f(writing.get_or_insert_default()))
+    }
+
+    /// Asks the queue, if there is one.
+    #[inline]
+    fn ask_writing<R: Default>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
+        self.writing.with(|writing| writing.as_mut().map(|writing| f(writing)).unwrap_or_default())
+    }
+
+    /// Whether requests are in flight.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.ask_writing(|writing| writing.is_busy())
+    }
+
+    /// Whether something is queued for the system.
+    pub(crate) fn wants_to_write(&self) -> bool {
+        self.ask_writing(|writing| !writing.queue.is_empty())
+    }
+
+    pub(crate) fn has_write_waiters(&self) -> bool {
+        self.ask_writing(|writing| !writing.wakers.is_empty())
+    }
+
+    pub(crate) fn write_queue_size(&self) -> usize {
+        self.ask_writing(|writing| writing.size)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.ask_writing(|writing| writing.size > writing.high_water)
+    }
+
+    pub(crate) fn set_high_water(&self, bytes: usize) {
+        self.with_writing(|writing| writing.high_water = bytes);
+    }
+
+    pub(crate) fn set_write_limit(&self, bytes: usize) {
+        self.with_writing(|writing| writing.limit = bytes);
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        self.check_open()?;
+        if self.has(WRITE_ENDED) {
+            let error = self.ask_writing(|writing| writing.error.as_ref().map(copy_of));
+            return Err(error.unwrap_or_else(sys::broken_pipe));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn write(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Request<()> {
+        match self.write_now(slices) {
+            Ok(None) => Request::done(Ok(())),
+            Ok(Some(rest)) => {
+                let request = Plain::new(self.state());
+                match self.enqueue(rest, Some(request.clone())) {
+                    Ok(()) => Request::waiting(request),
+                    Err(error) => Request::done(Err(error)),
+                }
+            }
+            Err(error) => Request::done(Err(error)),
+        }
+    }
+
+    /// Writes what the kernel takes at once; gives a copy of the rest.
+    #[inline]
+    fn write_now(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> io::Result<Option<Box<[u8]>>> {
+        self.check_writable()?;
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        if length == 0 {
+            // Nothing to write is written when all before it is.
+            return Ok(self.wants_to_write().then(Box::default));
+        }
+        let written = if self.wants_to_write() { 0 } else { self.send(slices)? };
+        self.note_activity();
+        if written == length { Ok(None) } else { Ok(Some(rest_of(slices, written))) }
+    }
+
+    /// One attempt; 0 if the kernel's buffer is full.
+    #[inline]
+    fn send(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let sent = self.with_socket(|socket| match slices {
+            [one] => sys::send(socket, one),
+            many => sys::send_vectored(socket, &many[..many.len().min(SLICES)]),
+        });
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => {
+                self.writing_failed(&error);
+                Err(error)
+            }
+            sent => sent,
+        }
+    }
+
+    fn enqueue(self: &Rc<Self>, bytes: Box<[u8]>, request: Option<Rc<Plain<()>>>) -> io::Result<()> {
+        let is_over = self.with_writing(|writing| writing.size > writing.limit);
+        if is_over {
+            drop(request);
+            self.fail_later(QueueFull.into());
+            return Err(QueueFull.into());
+        }
+        self.with_writing(|writing| writing.push(bytes, request));
+        self.ask_for(Interest::WRITABLE)?;
+        self.update();
+        Ok(())
+    }
+
+    /// The writing direction has ended with an error; reading goes on.
+    fn writing_failed(self: &Rc<Self>, error: &io::Error) {
+        self.set(WRITE_ENDED, true);
+        self.with_writing(|writing| {
+            writing.fail(error);
+            writing.error = Some(copy_of(error));
+        });
+        self.ask_no_more_for(Interest::WRITABLE);
+        self.wake_writers();
+        self.pend_finished();
+    }
+
+    /// Requests that are done and not told come up in the pending phase.
+    fn pend_finished(self: &Rc<Self>) {
+        if self.ask_writing(|writing| !writing.finished.is_empty()) && !self.handle().is_closing() {
+            self.state().pending.push(Pending::Resource(self.clone()));
+        }
+    }
+
+    pub(crate) fn try_write(self: &Rc<Self>, bytes: &[u8]) -> io::Result<usize> {
+        self.check_writable()?;
+        if self.wants_to_write() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match self.send(&[IoSlice::new(bytes)])? {
+            0 if !bytes.is_empty() => Err(io::ErrorKind::WouldBlock.into()),
+            written => {
+                self.note_activity();
+                Ok(written)
+            }
+        }
+    }
+
+    pub(crate) fn shutdown(self: &Rc<Self>) -> Request<()> {
+        if let Err(error) = self.check_open() {
+            return Request::done(Err(error));
+        }
+        if self.has(WRITE_ENDED) {
+            return Request::done(Err(sys::not_connected()));
+        }
+        self.set(WRITE_ENDED, true);
+        if self.wants_to_write() {
+            let request = Plain::new(self.state());
+            self.with_writing(|writing| writing.shutdown = Some(request.clone()));
+            self.update();
+            return Request::waiting(request);
+        }
+        let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
+        self.close_if_over();
+        Request::done(result)
+    }
+
+    /// Whether the writing direction has ended, or will when the queue is written.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.has(WRITE_ENDED)
+    }
+
+    pub(crate) fn drained(self: &Rc<Self>) -> Request<()> {
+        if let Err(error) = self.check_open() {
+            return Request::done(Err(error));
+        }
+        if !self.wants_to_write() {
+            return Request::done(Ok(()));
+        }
+        let request = Plain::new(self.state());
+        self.with_writing(|writing| writing.drained.push_back(request.clone()));
+        Request::waiting(request)
+    }
+
+    pub(crate) fn on_drain<R: Outcome>(&self, mut f: impl FnMut(&S) -> R + 'static) {
+        let slot = self.on_drain.with(|slot| slot.get_or_insert_default().clone());
+        drop(slot.set(Box::new(move |stream| f(stream).into_result())));
+    }
+
+    /// The kernel takes more: writes what is queued, and tells who waits for that.
+    #[inline(never)]
+    pub(crate) fn writable(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        self.flush();
+        self.finish_writes(d)
+    }
+
+    fn flush(self: &Rc<Self>) {
+        loop {
+            let sent = self.with_writing(|writing| {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let mut count = 0;
+                for (slice, entry) in slices.iter_mut().zip(&writing.queue) {
+                    *slice = IoSlice::new(&entry.bytes[entry.written..]);
+                    count += 1;
+                }
+                if count == 0 {
+                    return None;
+                }
+                Some(self.with_socket(|socket| sys::send_vectored(socket, &slices[..count])))
+            });
+            match sent {
+                None => break,
+                Some(Ok(written)) => {
+                    self.note_activity();
+                    self.with_writing(|writing| writing.advance(written));
+                }
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Some(Err(error)) => return self.writing_failed(&error),
+            }
+        }
+        self.ask_no_more_for(Interest::WRITABLE);
+        let shutdown = self.with_writing(|writing| {
+            writing.finish_drained();
+            writing.shutdown.take()
+        });
+        if let Some(request) = shutdown {
+            let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
+            self.with_writing(|writing| writing.finished.push_back((request, result)));
+        }
+        self.wake_writers();
+    }
+
+    /// Tells the requests that are done, one by one, and then that the queue is empty.
+    pub(crate) fn finish_writes(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        /// An error of a callback must not lose the requests behind it.
+        struct Rest<'a, S: StreamHandle>(&'a Rc<Stream<S>>);
+        impl<S: StreamHandle> Drop for Rest<'_, S> {
+            fn drop(&mut self) {
+                self.0.pend_finished();
+            }
+        }
+        let rest = Rest(&self);
+        while let Some((request, result)) = self.ask_writing(|writing| writing.finished.pop_front()) {
+            request.settle(result, d)?;
+        }
+        drop(rest);
+        let has_drained = self.ask_writing(|writing| {
+            writing.queue.is_empty() && std::mem::take(&mut writing.was_full)
+        });
+        self.close_if_over();
+        self.update();
+        if has_drained && !self.handle().is_closing() && !self.has(WRITE_ENDED) {
+            return self.tell_drained(d);
+        }
+        d.checkpoint()
+    }
+
+    fn tell_drained(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        let Some(slot) = self.on_drain.with(|slot| slot.clone()) else { return d.checkpoint() };
+        let stream = S::wrap(self);
+        let Some(mut callback) = slot.take() else { return d.checkpoint() };
+        let result = callback(&stream);
+        drop(callback);
+        d.done(result)
+    }
+
+    pub(crate) fn wake_writers(&self) {
+        let wakers = self.ask_writing(|writing| Some(writing.wakers.clone()));
+        if let Some(wakers) = wakers {
+            wakers.wake();
+        }
+    }
+
+    /// In the closing phase: one request after the other ends as cancelled.
+    pub(crate) fn cancel_write(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
+        let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
+        self.ask_writing(|writing| writing.fail(&error));
+        let (request, result) = self.ask_writing(|writing| writing.finished.pop_front())?;
+        Some(request.settle(result, d))
+    }
+
+    // --- futures-io ---
+
+    /// Takes all of `bytes` below the high-water mark, behind what is queued; waits above it. So it is
+    /// never partial, and may be mixed with `write`.
+    pub(crate) fn poll_write(
+        self: &Rc<Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_full() {
+            self.wait_for_writing(cx);
+            return Poll::Pending;
+        }
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if let Some(rest) = self.write_now(slices)?
+            && !rest.is_empty()
+        {
+            self.enqueue(rest, None)?;
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    pub(crate) fn poll_flush(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.wants_to_write() {
+            self.wait_for_writing(cx);
+            return Poll::Pending;
+        }
+        let error = self.ask_writing(|writing| writing.error.as_ref().map(copy_of));
+        Poll::Ready(error.map_or(Ok(()), Err))
+    }
+
+    /// Flushes, then sends FIN, once.
+    pub(crate) fn poll_close(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.poll_flush(cx))?;
+        if self.has(WRITE_ENDED) || self.handle().is_closing() {
+            return Poll::Ready(Ok(()));
+        }
+        self.set(WRITE_ENDED, true);
+        let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
+        self.close_if_over();
+        Poll::Ready(result)
+    }
+
+    fn wait_for_writing(self: &Rc<Self>, cx: &Context<'_>) {
+        let wakers = self.with_writing(|writing| writing.wakers.clone());
+        wakers.register(keep(cx));
+        self.update();
+    }
+}
+
+fn rest_of(slices: &[IoSlice<'_>], mut written: usize) -> Box<[u8]> {
+    let mut rest = Vec::new();
+    for slice in slices {
+        let skipped = written.min(slice.len());
+        written -= skipped;
+        rest.extend_from_slice(&slice[skipped..]);
+    }
+    rest.into_boxed_slice()
+}
