@@ -97,6 +97,7 @@ class Moment {
     this.mayCallPool = immediates;
     this.mayWait = true; // timers of the grid
     this.mayGroup = true; // timers with a `busy`
+    this.mayThrow = true; // an uncaught error queues an immediate
   }
 
   /** A moment that can start nothing but ticks and microtasks: for bodies of which the time is not known. */
@@ -133,11 +134,11 @@ class Moment {
   }
 
   afterPool() {
-    if (!this.mayCallPool) return null;
+    if (!this.mayCallPool || this.hasThrown) return null;
     // The slot of `to` is this moment's own.
     const next = (Math.floor(this.to / SLOT_MS) + 1) * SLOT_MS;
     if (!this.schedule.take(next, this.to + POOL_MS)) return null;
-    this.mayCallPool = this.mayQueueImmediates = this.mayGroup = false;
+    this.mayCallPool = this.mayQueueImmediates = this.mayGroup = this.mayThrow = false;
     return new Moment(this.schedule, this.from, this.to + POOL_MS);
   }
 
@@ -241,7 +242,10 @@ class Generator {
     const count = this.budget > 0 && scope.depth < MAX_DEPTH ? this.random.between(1, most) : 0;
     for (let n = 0; n < count; n += 1) statements.push(...this.statements(scope));
     if (this.random.chance(0.3)) statements.push(this.log());
-    if (scope.mayThrow && this.random.chance(this.throwChance)) statements.push(['throw', this.error('X')]);
+    if (scope.mayThrow && scope.moment.mayThrow && this.random.chance(this.throwChance)) {
+      scope.moment.hasThrown = true;
+      statements.push(['throw', this.error('X')]);
+    }
     return statements;
   }
 

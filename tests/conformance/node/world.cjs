@@ -135,7 +135,7 @@ function nameOf(failure) {
   return failure?.code ?? failure?.message;
 }
 
-// Not a loop: one that runs long enough makes V8 post tasks of its own, and each of those ends with a drain.
+// Not a loop: one that makes garbage for so long makes V8 post tasks of its own, and each of those ends with a drain.
 const sleeping = new Int32Array(new SharedArrayBuffer(4));
 const busy = (ms) => void Atomics.wait(sleeping, 0, 0, ms);
 
