@@ -59,18 +59,22 @@ pub struct Main {
 
 impl Main {
     #[expect(clippy::new_without_default, reason = "called by a macro only")]
+    /// On a loop with the defaults.
     pub fn new() -> Self {
         Self::with_builder(Builder::new())
     }
 
+    /// On the loop that `builder` makes.
     pub fn with_builder(builder: Builder) -> Self {
         Self { builder, until: Until::NotAlive }
     }
 
+    /// Ends the program with `main`, whatever is alive.
     pub fn exit_with_main(self) -> Self {
         Self { until: Until::MainIsDone, ..self }
     }
 
+    /// Runs a plain `main` as the main script, then the loop.
     pub fn run<R: Report>(self, main: impl FnOnce() -> R) -> ExitCode {
         let until = self.until;
         self.drive(|lp, code| {
@@ -82,6 +86,7 @@ impl Main {
         })
     }
 
+    /// Runs with the future that `main` makes as the main future.
     pub fn run_async<F: Future<Output: Report>>(self, main: impl FnOnce() -> F) -> ExitCode {
         let until = self.until;
         self.drive(|lp, code| {
@@ -94,10 +99,7 @@ impl Main {
         })
     }
 
-    fn drive(
-        self,
-        run: impl FnOnce(&mut Loop, &mut ExitCode) -> Result<bool, Fatal>,
-    ) -> ExitCode {
+    fn drive(self, run: impl FnOnce(&mut Loop, &mut ExitCode) -> Result<bool, Fatal>) -> ExitCode {
         let mut lp = match self.builder.build() {
             Ok(lp) => lp,
             Err(error) => {
@@ -145,14 +147,17 @@ pub struct Test {
 
 impl Test {
     #[expect(clippy::new_without_default, reason = "called by a macro only")]
+    /// On a loop with the defaults.
     pub fn new() -> Self {
         Self::with_builder(Builder::new())
     }
 
+    /// On the loop that `builder` makes.
     pub fn with_builder(builder: Builder) -> Self {
         Self { builder }
     }
 
+    /// With a clock that jumps to the next timer.
     pub fn manual_clock(self) -> Self {
         Self { builder: self.builder.clock(Clock::manual()) }
     }

@@ -55,10 +55,6 @@ impl<T> Arena<T> {
         Some(self.entries.remove(key.index as usize).1)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -123,7 +123,8 @@ impl<T> Heap<T> {
     fn sift_down(&mut self, mut position: usize) {
         let node = self.nodes[position];
         loop {
-            let children = position * ARITY + 1..(position * ARITY + 1 + ARITY).min(self.nodes.len());
+            let children =
+                position * ARITY + 1..(position * ARITY + 1 + ARITY).min(self.nodes.len());
             let Some(least) = children.min_by_key(|&child| self.nodes[child].rank) else { break };
             if node.rank <= self.nodes[least].rank {
                 break;

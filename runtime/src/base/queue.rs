@@ -27,11 +27,6 @@ impl<T> LocalQueue<T> {
         }
     }
 
-    /// Puts `entry` before all others.
-    pub(crate) fn push_front(&self, entry: T) {
-        self.0.borrow_mut().push_front(entry);
-    }
-
     #[inline]
     pub(crate) fn pop(&self) -> Option<T> {
         self.0.borrow_mut().pop_front()
@@ -84,9 +79,7 @@ mod tests {
     #[test]
     fn both_ends_are_open() {
         let queue = LocalQueue::default();
-        queue.push(2);
-        queue.push_front(1);
-        queue.push(3);
+        [1, 2, 3].into_iter().for_each(|n| queue.push(n));
         assert_eq!(queue.pop_newest(), Some(3));
         assert_eq!(queue.pop(), Some(1));
         assert_eq!(queue.len(), 1);

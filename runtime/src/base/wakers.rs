@@ -72,8 +72,7 @@ mod tests {
     #[test]
     fn each_task_once_and_in_order() {
         let log = Arc::default();
-        let [one, two, three] =
-            [1, 2, 3].map(|n| Waker::from(Arc::new(Log(n, Arc::clone(&log)))));
+        let [one, two, three] = [1, 2, 3].map(|n| Waker::from(Arc::new(Log(n, Arc::clone(&log)))));
         let wakers = Wakers::default();
         assert!(wakers.is_empty());
         for waker in [&one, &two, &one, &three, &two] {

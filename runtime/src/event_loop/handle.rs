@@ -57,11 +57,13 @@ pub struct Handle {
 #[derive(Debug, Default)]
 pub(crate) struct ClosedWaiters {
     error: Option<io::Error>,
-    waiters: VecDeque<Rc<Answer<io::Result<()>>>>,
+    waiters: VecDeque<ClosedAnswer>,
 }
 
+type ClosedAnswer = Rc<Answer<io::Result<()>>>;
+
 impl ClosedWaiters {
-    pub(super) fn next(&mut self) -> Option<(Rc<Answer<io::Result<()>>>, io::Result<()>)> {
+    pub(super) fn next(&mut self) -> Option<(ClosedAnswer, io::Result<()>)> {
         let answer = self.waiters.pop_front()?;
         Some((answer, self.error.as_ref().map_or(Ok(()), |error| Err(copy_of(error)))))
     }
@@ -99,7 +101,8 @@ impl Handle {
             flags: Cell::new(REF),
         };
         let resource = Rc::new(make(handle));
-        let weak: std::rc::Weak<dyn Resource> = Rc::downgrade(&(resource.clone() as Rc<dyn Resource>));
+        let weak: std::rc::Weak<dyn Resource> =
+            Rc::downgrade(&(resource.clone() as Rc<dyn Resource>));
         drop(state.registry.set_link(slot, Link::Weak(weak)));
         if state.is_dead() {
             // Made on a loop that is gone: born closed, so that every start says so.
@@ -262,11 +265,11 @@ impl Handle {
     }
 
     /// The answer that comes in the closing phase; `None` if that is past.
-    pub(crate) fn on_closed(&self) -> Option<Rc<Answer<io::Result<()>>>> {
+    pub(crate) fn on_closed(&self) -> Option<ClosedAnswer> {
         if self.has(CLOSED) {
             return None;
         }
-        let answer = Rc::<Answer<_>>::default();
+        let answer = ClosedAnswer::default();
         let mut closed = self.closed.take().unwrap_or_default();
         closed.waiters.push_back(answer.clone());
         self.closed.set(Some(closed));

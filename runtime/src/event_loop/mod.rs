@@ -36,6 +36,7 @@ mod timers;
 
 pub(crate) use answer::Answer;
 pub use builder::{Builder, Microtasks};
+pub(crate) use closing::Closing;
 pub use context::{Entered, current, try_current};
 pub(crate) use dispatcher::{Dispatcher, Flow};
 pub use handle::{Handle, Kind};
@@ -45,8 +46,7 @@ pub(crate) use liveness::InFlight;
 pub use loop_ref::LoopRef;
 pub use remote::Remote;
 pub(crate) use resource::{Event, Link, Resource};
-pub(crate) use run::{Fatal, Until};
 pub use run::Loop;
+pub(crate) use run::{Fatal, Until};
 pub use state::Metrics;
-pub(crate) use closing::Closing;
 pub(crate) use state::{Answerable, Pending, State, TimerTarget};

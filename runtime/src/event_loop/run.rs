@@ -241,7 +241,8 @@ impl Loop {
         let _here = self.lp.enter();
         let state = self.lp.state().clone();
         let _awake = Awake::new(&state);
-        // Reborrowed, to live no longer than the rest of the dispatcher.
+        // Reborrowed, to live no longer than the rest of the dispatcher; `map` can't shorten a `dyn`.
+        #[expect(clippy::manual_map, reason = "see above")]
         let main = match main {
             Some(MainFuture { poll, waker }) => Some(MainFuture { poll: &mut *poll, waker }),
             None => None,
@@ -427,12 +428,10 @@ impl Drop for MainFinished<'_> {
 async fn catch<F: Future>(
     mut future: std::pin::Pin<&mut F>,
 ) -> std::result::Result<F::Output, Box<dyn Any + Send>> {
-    std::future::poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) if payload.is::<ExitPayload>() => resume_unwind(payload),
-            Err(payload) => std::task::Poll::Ready(Err(payload)),
-        }
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(payload) if payload.is::<ExitPayload>() => resume_unwind(payload),
+        Err(payload) => std::task::Poll::Ready(Err(payload)),
     })
     .await
 }

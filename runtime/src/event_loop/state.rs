@@ -19,10 +19,10 @@ use crate::base::{Arena, Clock, Guarded, Heap, Instant, Key, LocalQueue, WatchLi
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::reactor::Poller;
+use crate::schedule::TimerId;
 use crate::task::mail::{self, Mailbox, Sending};
 use crate::task::{Executor, Limits, Microtask};
 use crate::timers::{Fired, Immediates, TimerLists};
-use crate::schedule::TimerId;
 
 /// A callback that is called once, such as a tick.
 pub(crate) type Callback = Box<dyn FnOnce() -> Result>;

@@ -47,11 +47,13 @@ handle_type! {
 pub(crate) struct Inner {
     handle: Handle,
     source: Guarded<Option<Registration<sys::OwnedSource>>>,
-    callback: CallbackSlot<dyn FnMut(&Poll, io::Result<Ready>) -> Result>,
+    callback: CallbackSlot<OnReady>,
     /// What the callback is for; none while it is stopped.
     started: Cell<Interest>,
     waiters: Guarded<Vec<Waiter>>,
 }
+
+type OnReady = dyn FnMut(&Poll, io::Result<Ready>) -> Result;
 
 struct Waiter {
     interest: Interest,
@@ -106,7 +108,8 @@ impl Poll {
             self.0.started.set(former);
             return Err(error);
         }
-        let replaced = self.0.callback.set(Box::new(move |poll, ready| f(poll, ready).into_result()));
+        let replaced =
+            self.0.callback.set(Box::new(move |poll, ready| f(poll, ready).into_result()));
         drop(replaced);
         Ok(())
     }
@@ -133,7 +136,9 @@ impl Poll {
         struct Forget<'a>(&'a Rc<Inner>, Rc<Answer<io::Result<Ready>>>);
         impl Drop for Forget<'_> {
             fn drop(&mut self) {
-                self.0.waiters.with(|all| all.retain(|waiter| !Rc::ptr_eq(&waiter.answer, &self.1)));
+                self.0
+                    .waiters
+                    .with(|all| all.retain(|waiter| !Rc::ptr_eq(&waiter.answer, &self.1)));
                 if !self.0.handle.is_closing() {
                     // As in `stop`.
                     let _ = self.0.update();

@@ -12,10 +12,12 @@ use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, Resource, State, 
 /// What the three have in common: all but the list they are in.
 pub(crate) struct Watcher {
     handle: Handle,
-    callback: CallbackSlot<dyn FnMut(&Rc<Watcher>) -> Result>,
+    callback: CallbackSlot<OnTurn>,
     /// Its place in the list while it is started.
     started: Cell<Option<u64>>,
 }
+
+type OnTurn = dyn FnMut(&Rc<Watcher>) -> Result;
 
 impl Watcher {
     fn make(kind: Kind) -> Rc<Self> {
@@ -34,10 +36,7 @@ impl Watcher {
         }
     }
 
-    fn start(
-        self: &Rc<Self>,
-        callback: Box<dyn FnMut(&Rc<Watcher>) -> Result>,
-    ) -> io::Result<()> {
+    fn start(self: &Rc<Self>, callback: Box<OnTurn>) -> io::Result<()> {
         self.handle.check_open()?;
         if self.started.get().is_some() {
             drop(callback);

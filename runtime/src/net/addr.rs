@@ -65,7 +65,10 @@ impl ToAddr for (&str, u16) {
     fn to_addrs(&self) -> io::Result<Vec<SocketAddr>> {
         let (host, port) = *self;
         if host.eq_ignore_ascii_case("localhost") {
-            return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+            return Ok(vec![
+                (Ipv4Addr::LOCALHOST, port).into(),
+                (Ipv6Addr::LOCALHOST, port).into(),
+            ]);
         }
         let ip: IpAddr = host.parse().map_err(|_| no_address(host))?;
         Ok(vec![(ip, port).into()])
@@ -116,7 +119,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_named_in_the_error() {
-        for text in ["example.org:80", "127.0.0.1", "127.0.0.1:", ":80", "", "localhost:99999", "\0:1"] {
+        for text in
+            ["example.org:80", "127.0.0.1", "127.0.0.1:", ":80", "", "localhost:99999", "\0:1"]
+        {
             let error = text.to_addrs().unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");

@@ -68,10 +68,7 @@ impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
 }
 
 /// Begins to connect to the first of `addresses`.
-pub(super) fn connect(
-    lp: &LoopRef,
-    addresses: io::Result<Vec<SocketAddr>>,
-) -> Request<TcpStream> {
+pub(super) fn connect(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> Request<TcpStream> {
     match begin(lp, addresses) {
         Ok((stream, connecting)) => {
             let request = connecting.request.clone();

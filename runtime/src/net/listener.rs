@@ -64,8 +64,8 @@ handle_type! {
 pub(crate) struct Inner {
     handle: Handle,
     socket: Guarded<Option<Registration<Socket>>>,
-    on_connection: CallbackSlot<dyn FnMut(&TcpListener, TcpStream) -> Result>,
-    on_error: CallbackSlot<dyn FnMut(&TcpListener, io::Error) -> Result>,
+    on_connection: CallbackSlot<OnConnection>,
+    on_error: CallbackSlot<OnError>,
     is_listening: Cell<bool>,
     acceptors: Wakers,
     /// Set while it pauses since no descriptor is left.
@@ -75,6 +75,9 @@ pub(crate) struct Inner {
     /// An error that a task's accept met, to be told in the pending phase.
     untold: Cell<Option<io::Error>>,
 }
+
+type OnConnection = dyn FnMut(&TcpListener, TcpStream) -> Result;
+type OnError = dyn FnMut(&TcpListener, io::Error) -> Result;
 
 impl TcpListener {
     /// Listens at the first of the addresses that can be had. Port 0 is any that is free.
@@ -170,7 +173,9 @@ impl TcpListener {
         if self.is_closing() {
             return;
         }
-        drop(self.0.on_error.set(Box::new(move |listener, error| f(listener, error).into_result())));
+        drop(
+            self.0.on_error.set(Box::new(move |listener, error| f(listener, error).into_result())),
+        );
     }
 
     /// Waits for the next connection.
@@ -318,7 +323,11 @@ impl Inner {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) if sys::is_exhausted(&error) => {
-                if self.shed() { self.tell(error, d) } else { Ok(()) }
+                if self.shed() {
+                    self.tell(error, d)
+                } else {
+                    Ok(())
+                }
             }
             Err(error) => self.tell(error, d),
         }

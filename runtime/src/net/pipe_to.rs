@@ -32,11 +32,8 @@ impl Pipe {
 }
 
 pub(crate) fn pipe_to<T: ByteStream>(source: &impl PipeSource, target: &T) -> Request<u64> {
-    let pipe = Rc::new(Pipe {
-        request: source.request(),
-        bytes: Cell::new(0),
-        is_over: Cell::new(false),
-    });
+    let pipe =
+        Rc::new(Pipe { request: source.request(), bytes: Cell::new(0), is_over: Cell::new(false) });
     let (shared, target) = (pipe.clone(), target.clone());
     let begun = source.begin(move |source, data| match data {
         Err(error) => shared.finish(Err(error)),

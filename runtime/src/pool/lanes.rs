@@ -22,6 +22,7 @@ pub(crate) enum Lane {
     /// File operations: any number of threads.
     Fast,
     /// Name lookups, which may take seconds each: at most half of the threads, rounded up.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for names, which nothing looks up yet"))]
     Slow,
     /// A user's computation: any number of threads, in one queue with `Fast`.
     Cpu,

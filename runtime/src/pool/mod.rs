@@ -87,6 +87,7 @@ impl Pool {
     }
 
     /// How many threads the pool may have; fewer may be running yet.
+    #[cfg(test)]
     pub(crate) fn threads(&self) -> usize {
         self.owner.crew.size()
     }

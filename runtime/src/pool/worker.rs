@@ -63,6 +63,7 @@ impl Crew {
         Crew { state: Mutex::new(state), bell: Condvar::new(), size }
     }
 
+    #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.size
     }

@@ -81,7 +81,10 @@ impl<T> Request<T> {
     /// # Panics
     /// If the request was done at once and this thread has no current loop.
     #[track_caller]
-    pub fn callback<R: Outcome>(mut self, f: impl FnOnce(io::Result<T>) -> R + 'static) -> RequestId {
+    pub fn callback<R: Outcome>(
+        mut self,
+        f: impl FnOnce(io::Result<T>) -> R + 'static,
+    ) -> RequestId {
         let f: Box<dyn FnOnce(io::Result<T>) -> Result> =
             Box::new(move |result| f(result).into_result());
         match self.take() {

@@ -228,7 +228,9 @@ impl<T: Send + 'static> Waiting<io::Result<T>> for Work<io::Result<T>> {
 /// }
 /// ```
 #[track_caller]
-pub fn spawn_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+pub fn spawn_blocking<T: Send + 'static>(
+    job: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     let undone = |undone| {
         Err(match undone {
             Undone::Cancelled | Undone::LoopGone => JoinError::Cancelled,

@@ -58,9 +58,8 @@ impl ImmediateId {
         let Some(lp) = context::find(self.loop_id()) else { return false };
         let waker = Immediate::Wake(keep(cx));
         let immediates = &lp.state().immediates;
-        let (is_there, replaced) = immediates.with(|all| {
-            (all.contains(self.number()), all.replace_action(self.number(), waker))
-        });
+        let (is_there, replaced) = immediates
+            .with(|all| (all.contains(self.number()), all.replace_action(self.number(), waker)));
         drop(replaced);
         is_there
     }

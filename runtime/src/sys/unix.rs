@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockAddr, Socket};
 
 /// What can be polled.
-pub use std::os::fd::AsFd as AsSource;
+pub(crate) use std::os::fd::AsFd as AsSource;
 /// A polled source that is owned.
 pub(crate) type OwnedSource = OwnedFd;
 

@@ -380,8 +380,7 @@ pub(super) fn spawn_callback(
     future: impl Future<Output = Result> + 'static,
 ) -> Runnable {
     let living = Living::new(executor);
-    let (runnable, task) =
-        raw_spawn(living.place, executor, CallbackFuture::new(future, living));
+    let (runnable, task) = raw_spawn(living.place, executor, CallbackFuture::new(future, living));
     task.detach();
     runnable
 }

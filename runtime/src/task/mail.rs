@@ -87,17 +87,9 @@ impl Mailbox {
         let (completed_tx, completed) = unbounded();
         let (signalled_tx, signalled) = unbounded();
         let (mail_tx, mail) = unbounded();
-        let sending = Sending {
-            completed: completed_tx,
-            signalled: signalled_tx,
-            mail: mail_tx,
-            wakeup,
-        };
+        let sending =
+            Sending { completed: completed_tx, signalled: signalled_tx, mail: mail_tx, wakeup };
         (Self { completed, signalled, mail }, Arc::new(sending))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.completed.is_empty() && self.signalled.is_empty() && self.mail.is_empty()
     }
 }
 

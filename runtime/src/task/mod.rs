@@ -26,7 +26,7 @@ mod yielding;
 
 pub(crate) use executor::{Executor, Limits, Microtask, Runnable, spawn};
 pub(crate) use future::ExitPayload;
-pub(crate) use join::Joinable;
 pub use join::JoinHandle;
+pub(crate) use join::Joinable;
 pub(crate) use waker::{MainWaker, keep};
 pub use yielding::yield_microtask;

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::base::clock::{NS_PER_MS, ms_up};
 use crate::base::Instant;
+use crate::base::clock::{NS_PER_MS, ms_up};
 use crate::event_loop::{LoopRef, context, current};
 use crate::schedule::TimerId;
 use crate::task::{coop, keep};
@@ -108,9 +108,10 @@ impl TimerId {
     fn wake_instead(self, cx: &Context<'_>) -> bool {
         let Some(lp) = context::find(self.loop_id()) else { return false };
         let waker = Fired::Wake(keep(cx));
-        let (is_there, replaced) = lp.state().lists.with(|lists| {
-            (lists.contains(self.key()), lists.replace_action(self.key(), waker))
-        });
+        let (is_there, replaced) = lp
+            .state()
+            .lists
+            .with(|lists| (lists.contains(self.key()), lists.replace_action(self.key(), waker)));
         drop(replaced);
         is_there
     }

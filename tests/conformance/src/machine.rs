@@ -14,6 +14,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
+    panic::{self, AssertUnwindSafe},
     rc::{Rc, Weak},
     thread,
 };
@@ -27,11 +28,17 @@ pub(crate) fn run(program: Program, sandbox: &Rc<Sandbox>, trace: &Trace) -> io:
     let _here = event_loop.enter();
     let world = World::new(program, sandbox, trace);
     world.install_hooks();
-    let scope = Scope::of(&world);
-    if let Err(error) = scope.run(&world.program.main) {
-        world.uncaught(&error);
-        // Node's, after every uncaught error.
-        runtime::set_immediate(|| ());
+    let main = || Scope::of(&world).run(&world.program.main);
+    match panic::catch_unwind(AssertUnwindSafe(main)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            world.uncaught(&error);
+            // Node's, after every uncaught error.
+            runtime::set_immediate(|| ());
+        }
+        // The unwinding of `exit`, which is a callback's way to the top of `run`.
+        Err(_) if event_loop.exit_code().is_some() => return Ok(()),
+        Err(panic) => panic::resume_unwind(panic),
     }
     event_loop.run()?;
     world.forget();

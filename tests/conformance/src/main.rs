@@ -121,11 +121,10 @@ fn parse_line(line: &str) -> Result<(String, Program), String> {
 /// The trace of `program`; if it panics, what was logged until then.
 fn trace_of(name: &str, program: Program, sandbox: &Rc<Sandbox>) -> Vec<String> {
     let trace = Trace::default();
-    // `exit` in the main body unwinds to here too: that one is no failure.
     match panic::catch_unwind(AssertUnwindSafe(|| machine::run(program, sandbox, &trace))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => eprintln!("trace: {name}: {error}"),
-        Err(_) => eprintln!("trace: {name}: the program unwound"),
+        Err(_) => eprintln!("trace: {name}: panicked"),
     }
     trace.take()
 }

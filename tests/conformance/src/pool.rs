@@ -87,7 +87,7 @@ fn start_job(
     job: impl FnOnce() -> io::Result<()> + Send + 'static,
     done: impl FnOnce(io::Result<()>) -> runtime::Result + 'static,
 ) {
-    let failed = |error: JoinError| Err(io::Error::other(error));
+    let failed = |error: JoinError| Err(io::Error::from(error));
     runtime::spawn_blocking(job).callback(move |result| done(result.unwrap_or_else(failed)));
 }
 

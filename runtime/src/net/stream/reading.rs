@@ -110,7 +110,12 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     #[inline(never)]
-    pub(crate) fn read_failed(self: &Rc<Self>, stream: &S, error: io::Error, d: &mut Dispatcher<'_>) -> Flow {
+    pub(crate) fn read_failed(
+        self: &Rc<Self>,
+        stream: &S,
+        error: io::Error,
+        d: &mut Dispatcher<'_>,
+    ) -> Flow {
         struct Close<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<io::Error>);
         impl<S: StreamHandle> Drop for Close<'_, S> {
             fn drop(&mut self) {

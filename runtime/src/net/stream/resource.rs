@@ -85,10 +85,7 @@ impl<S: StreamHandle> Stream<S> {
 
     /// Lends the socket, unless it is closed.
     #[inline]
-    pub(crate) fn with_socket<R>(
-        &self,
-        f: impl FnOnce(&Socket) -> io::Result<R>,
-    ) -> io::Result<R> {
+    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
         self.socket.with(|socket| match socket {
             Some(socket) => f(socket.source()),
             None => Err(Closed.into()),

@@ -222,7 +222,11 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
-    fn enqueue(self: &Rc<Self>, bytes: Box<[u8]>, request: Option<Rc<Plain<()>>>) -> io::Result<()> {
+    fn enqueue(
+        self: &Rc<Self>,
+        bytes: Box<[u8]>,
+        request: Option<Rc<Plain<()>>>,
+    ) -> io::Result<()> {
         let is_over = self.with_writing(|writing| writing.size > writing.limit);
         if is_over {
             drop(request);
@@ -362,7 +366,8 @@ impl<S: StreamHandle> Stream<S> {
             }
         }
         let rest = Rest(&self);
-        while let Some((request, result)) = self.ask_writing(|writing| writing.finished.pop_front()) {
+        while let Some((request, result)) = self.ask_writing(|writing| writing.finished.pop_front())
+        {
             request.settle(result, d)?;
         }
         drop(rest);

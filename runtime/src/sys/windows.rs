@@ -1,0 +1,95 @@
+//! Windows: sockets only. Readiness comes from AFD by way of `polling`, in level mode.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::windows::io::OwnedSocket;
+
+use socket2::{SockAddr, Socket};
+
+/// What can be polled.
+pub(crate) use std::os::windows::io::AsSocket as AsSource;
+/// A polled source that is owned.
+pub(crate) type OwnedSource = OwnedSocket;
+
+// Winsock's codes, by the names that it gives them.
+const WSAEINVAL: i32 = 10022;
+const WSAEMFILE: i32 = 10024;
+const WSAEALREADY: i32 = 10037;
+const WSAENOBUFS: i32 = 10055;
+const WSAENOTCONN: i32 = 10057;
+const WSAESHUTDOWN: i32 = 10058;
+
+/// A socket of the same open connection.
+pub(crate) fn duplicate(source: impl AsSource) -> io::Result<OwnedSource> {
+    source.as_socket().try_clone_to_owned()
+}
+
+#[inline]
+pub(crate) fn recv(mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    socket.read(buffer)
+}
+
+pub(crate) fn peek(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    // There is no safe peek into initialized bytes, so they are copied.
+    let mut peeked = vec![MaybeUninit::<u8>::uninit(); buffer.len()];
+    let read = socket.peek(&mut peeked)?;
+    for (to, from) in buffer.iter_mut().zip(&peeked[..read]) {
+        // SAFETY: the system has written the first `read` bytes.
+        #[allow(unsafe_code)]
+        let byte = unsafe { from.assume_init() };
+        *to = byte;
+    }
+    Ok(read)
+}
+
+#[inline]
+pub(crate) fn send(mut socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    socket.write(bytes)
+}
+
+pub(crate) fn send_vectored(mut socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket.write_vectored(slices)
+}
+
+/// Accepts a connection; the socket does not block, and is not inherited.
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+    let (socket, address) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, address))
+}
+
+/// Whether a connect goes on in the background.
+pub(crate) fn is_in_progress(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Whether no socket, or no memory for one, is left.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(WSAEMFILE | WSAENOBUFS))
+}
+
+/// There is a reader, or a request of this kind, already.
+pub(crate) fn already() -> io::Error {
+    io::Error::from_raw_os_error(WSAEALREADY)
+}
+
+/// The stream is not connected, or was shut down before.
+pub(crate) fn not_connected() -> io::Error {
+    io::Error::from_raw_os_error(WSAENOTCONN)
+}
+
+/// The sending side was shut down.
+pub(crate) fn broken_pipe() -> io::Error {
+    io::Error::from_raw_os_error(WSAESHUTDOWN)
+}
+
+/// An argument that does not fit the state.
+pub(crate) fn invalid() -> io::Error {
+    io::Error::from_raw_os_error(WSAEINVAL)
+}
+
+/// A socket that is kept to be given up when none is left.
+pub(crate) fn spare() -> io::Result<OwnedSource> {
+    let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    Ok(socket.into())
+}
