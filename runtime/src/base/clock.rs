@@ -105,15 +105,6 @@ pub(crate) fn ms_up(duration: Duration) -> u64 {
 pub struct Instant(u64);
 
 impl Instant {
-    /// The current loop's time, read from its clock just now.
-    ///
-    /// # Panics
-    /// If this thread has no current loop.
-    #[track_caller]
-    pub fn now() -> Self {
-        crate::current().fresh_now()
-    }
-
     pub(crate) const fn from_ns(ns: u64) -> Self {
         Self(ns)
     }
@@ -125,15 +116,6 @@ impl Instant {
     /// The time since `earlier`; zero if that is later.
     pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-
-    /// The time from this moment to now; zero if it is still to come.
-    ///
-    /// # Panics
-    /// If this thread has no current loop.
-    #[track_caller]
-    pub fn elapsed(self) -> Duration {
-        Self::now().duration_since(self)
     }
 }
 

@@ -97,10 +97,11 @@ impl LoopRef {
     /// Counts since the loop was made.
     pub fn metrics(&self) -> Metrics {
         Metrics {
+            iterations: self.0.iterations.get(),
+            events: self.0.events.get(),
             deferrals: self.0.executor.deferrals(),
             tasks: self.0.executor.tasks(),
             handles: self.0.registry.len(),
-            ..self.0.metrics.get()
         }
     }
 

@@ -38,6 +38,7 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
     deliver_mail(d)?;
     loop {
         while let Some((slot, ready)) = state.poller.next_event() {
+            state.events.set(state.events.get() + 1);
             // Nobody there: it was closed by a callback of this batch.
             if let Some(resource) = state.registry.get(slot) {
                 resource.dispatch(Event::Ready(ready), d)?;
@@ -58,10 +59,7 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
 
 /// Blocks until something comes, `timeout` at most, and notes the time.
 fn wait(state: &State, timeout: Option<Duration>) -> Result {
-    let mut metrics = state.metrics.get();
-    metrics.iterations += 1;
-    state.metrics.set(metrics);
-
+    state.iterations.set(state.iterations.get() + 1);
     let timeout = if state.clock().is_manual() { jump(state, timeout) } else { timeout };
     if timeout == Some(Duration::ZERO) {
         state.poller.wait(timeout)?;

@@ -19,10 +19,9 @@ use crate::base::{Arena, Clock, Guarded, Heap, Instant, Key, LocalQueue, WatchLi
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::reactor::Poller;
-use crate::schedule::TimerId;
 use crate::task::mail::{self, Mailbox, Sending};
 use crate::task::{Executor, Limits, Microtask};
-use crate::timers::{Fired, Immediates, TimerLists};
+use crate::timers::{Fired, Immediates, TimerId, TimerLists};
 
 /// A callback that is called once, such as a tick.
 pub(crate) type Callback = Box<dyn FnOnce() -> Result>;
@@ -114,7 +113,8 @@ pub(crate) struct State {
     pub(crate) spare_buffer: Cell<Vec<u8>>,
     /// Given up when no descriptor is left, so that waiting connections can be shed.
     pub(crate) spare_descriptor: Cell<Option<crate::sys::OwnedSource>>,
-    pub(super) metrics: Cell<Metrics>,
+    pub(super) iterations: Cell<u64>,
+    pub(super) events: Cell<u64>,
 }
 
 impl State {
@@ -163,7 +163,8 @@ impl State {
             pool: Guarded::default(),
             spare_buffer: Cell::default(),
             spare_descriptor: Cell::default(),
-            metrics: Cell::default(),
+            iterations: Cell::new(0),
+            events: Cell::new(0),
         }))
     }
 

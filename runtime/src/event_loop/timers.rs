@@ -3,8 +3,7 @@
 use super::progress::{Entry, Stage};
 use super::{Dispatcher, Event, Flow, Kind, TimerTarget};
 use crate::base::clock::NS_PER_MS;
-use crate::schedule::TimerId;
-use crate::timers::{Fired, Pass, Step};
+use crate::timers::{Fired, Pass, Step, TimerId};
 
 /// Runs what was due when the phase began. What is armed meanwhile has a later serial and waits for
 /// the next iteration, even if it is due at once.

@@ -1,37 +1,14 @@
 //! Names of timers and immediates.
 
-use crate::base::Key;
 use crate::event_loop::context;
-
-/// Names a timer that was set by [`set_timeout`](crate::set_timeout),
-/// [`set_timeout_mut`](crate::set_timeout_mut) or [`set_interval`](crate::set_interval).
-///
-/// It is a copyable name and owns nothing. The name of a timer that is gone, or used on another thread
-/// than the loop's, does nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TimerId {
-    loop_id: u64,
-    key: Key,
-}
+pub use crate::timers::TimerId;
 
 impl TimerId {
-    pub(crate) const fn new(loop_id: u64, key: Key) -> Self {
-        Self { loop_id, key }
-    }
-
-    pub(crate) const fn loop_id(self) -> u64 {
-        self.loop_id
-    }
-
-    pub(crate) const fn key(self) -> Key {
-        self.key
-    }
-
     /// Cancels the timer and drops its callback. A timer that is due in the same pass does not fire.
     pub fn clear(self) {
-        let Some(lp) = context::find(self.loop_id) else { return };
+        let Some(lp) = context::find(self.loop_id()) else { return };
         let state = lp.state();
-        let action = state.lists.with(|lists| lists.clear(self.key));
+        let action = state.lists.with(|lists| lists.clear(self.key()));
         state.schedule_lists(0);
         drop(action);
     }
@@ -40,10 +17,10 @@ impl TimerId {
     /// that are set already. False if it is gone: cleared, or a [`set_timeout`](crate::set_timeout)
     /// that has fired. In an interval's own callback it has no effect.
     pub fn refresh(self) -> bool {
-        let Some(lp) = context::find(self.loop_id) else { return false };
+        let Some(lp) = context::find(self.loop_id()) else { return false };
         let state = lp.state();
         let start = state.timer_start();
-        let is_there = state.lists.with(|lists| lists.refresh(self.key, start));
+        let is_there = state.lists.with(|lists| lists.refresh(self.key(), start));
         state.schedule_lists(0);
         is_there
     }
@@ -60,16 +37,16 @@ impl TimerId {
     }
 
     fn set_ref(self, is_ref: bool) -> Self {
-        if let Some(lp) = context::find(self.loop_id) {
-            lp.state().lists.with(|lists| lists.set_ref(self.key, is_ref));
+        if let Some(lp) = context::find(self.loop_id()) {
+            lp.state().lists.with(|lists| lists.set_ref(self.key(), is_ref));
         }
         self
     }
 
     /// Whether the timer is there and would keep the loop alive.
     pub fn has_ref(self) -> bool {
-        context::find(self.loop_id)
-            .is_some_and(|lp| lp.state().lists.with(|lists| lists.has_ref(self.key)))
+        context::find(self.loop_id())
+            .is_some_and(|lp| lp.state().lists.with(|lists| lists.has_ref(self.key())))
     }
 }
 

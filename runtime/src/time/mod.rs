@@ -2,6 +2,7 @@
 //!
 //! All of it counts on the loop's clock, real or manual.
 
+mod instant;
 mod sleep;
 mod timeout;
 

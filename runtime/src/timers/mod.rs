@@ -1,7 +1,9 @@
 //! Node's timers and immediates as plain data: they decide what is next, the loop runs it.
 
+mod ids;
 mod immediates;
 mod lists;
 
+pub use ids::TimerId;
 pub(crate) use immediates::{Immediate, Immediates};
 pub(crate) use lists::{Fired, Pass, Step, Timer, TimerLists};
