@@ -356,6 +356,13 @@ impl State {
         }
     }
 
+    /// Lets `callback` run in the pending phase.
+    pub(crate) fn call_later(&self, callback: Callback) {
+        if self.is_open() {
+            self.pending.push(Pending::Callback(callback));
+        }
+    }
+
     pub(crate) fn at_checkpoint_end(&self, callback: Callback) {
         if self.is_open() {
             self.checkpoint_ends.push(callback);

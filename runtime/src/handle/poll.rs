@@ -96,22 +96,26 @@ impl Poll {
     /// An interest in nothing is [`stop`](Self::stop).
     ///
     /// # Errors
-    /// `Unsupported` for what the system can't watch for; if the handle is closed, or the loop is gone.
+    /// `f` gets them all, in the pending phase if watching can't even start: `Unsupported` for what the
+    /// system can't watch for, [`Closed`]. On a loop that is gone `f` is dropped.
     pub fn start<R: Outcome>(
         &self,
         interest: Interest,
         mut f: impl FnMut(&Poll, io::Result<Ready>) -> R + 'static,
-    ) -> io::Result<()> {
+    ) {
+        if let Err(error) = self.change_interest(interest) {
+            let poll = self.clone();
+            let tell = Box::new(move || f(&poll, Err(error)).into_result());
+            return self.state().call_later(tell);
+        }
+        let former = self.0.callback.set(Box::new(move |poll, ready| f(poll, ready).into_result()));
+        drop(former);
+    }
+
+    fn change_interest(&self, interest: Interest) -> io::Result<()> {
         self.check_open()?;
         let former = self.0.started.replace(interest);
-        if let Err(error) = self.0.update() {
-            self.0.started.set(former);
-            return Err(error);
-        }
-        let replaced =
-            self.0.callback.set(Box::new(move |poll, ready| f(poll, ready).into_result()));
-        drop(replaced);
-        Ok(())
+        self.0.update().inspect_err(|_| self.0.started.set(former))
     }
 
     /// Stops calling back; events that were reported already are not delivered either.
@@ -128,7 +132,8 @@ impl Poll {
     /// Waits until something of `interest` is ready. Any number of tasks may wait, beside a callback.
     ///
     /// # Errors
-    /// As [`start`](Self::start); [`Closed`] if the handle is closed meanwhile.
+    /// `Unsupported` for what the system can't watch for; [`Closed`], also if the handle is closed
+    /// meanwhile; [`LoopGone`](crate::LoopGone).
     ///
     /// # Cancel safety
     /// Nothing is lost: readiness is reported again.

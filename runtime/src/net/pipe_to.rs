@@ -9,7 +9,7 @@ use crate::request::{Plain, Request};
 
 /// What a pipe needs of its source.
 pub(crate) trait PipeSource: Clone + 'static {
-    fn begin(&self, f: impl FnMut(&Self, io::Result<&[u8]>) + 'static) -> io::Result<()>;
+    fn begin(&self, f: impl FnMut(&Self, io::Result<&[u8]>) + 'static);
     fn hold(&self);
     fn go_on(&self);
     fn leave(&self);
@@ -35,7 +35,7 @@ pub(crate) fn pipe_to<T: ByteStream>(source: &impl PipeSource, target: &T) -> Re
     let pipe =
         Rc::new(Pipe { request: source.request(), bytes: Cell::new(0), is_over: Cell::new(false) });
     let (shared, target) = (pipe.clone(), target.clone());
-    let begun = source.begin(move |source, data| match data {
+    source.begin(move |source, data| match data {
         Err(error) => shared.finish(Err(error)),
         Ok([]) => {
             let shared = shared.clone();
@@ -50,10 +50,7 @@ pub(crate) fn pipe_to<T: ByteStream>(source: &impl PipeSource, target: &T) -> Re
             watch(source, written, &shared);
         }
     });
-    match begun {
-        Ok(()) => Request::waiting(pipe.request.clone()),
-        Err(error) => Request::done(Err(error)),
-    }
+    Request::waiting(pipe.request.clone())
 }
 
 /// Pauses the source until the target is empty again.

@@ -39,7 +39,7 @@ handle_type! {
     ///         server.close();
     ///     });
     ///     TcpStream::connect(address).callback(|connected| -> runtime::Result {
-    ///         connected?.read_start(|_, data| println!("{data:?}"))?;
+    ///         connected?.read_start(|_, data| println!("{data:?}"));
     ///         Ok(())
     ///     });
     ///     Ok(())

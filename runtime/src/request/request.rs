@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::RequestId;
 use crate::error::{Outcome, Result, Uncaught};
-use crate::event_loop::{Answer, Pending, State, current};
+use crate::event_loop::{Answer, State, current};
 use crate::task::coop;
 
 /// An operation that the call which made it has started.
@@ -89,10 +89,7 @@ impl<T> Request<T> {
             Box::new(move |result| f(result).into_result());
         match self.take() {
             Stage::Done(result) => {
-                let lp = current();
-                if lp.state().is_open() {
-                    lp.state().pending.push(Pending::Callback(Box::new(move || f(result))));
-                }
+                current().state().call_later(Box::new(move || f(result)));
                 RequestId::DEAD
             }
             Stage::Waiting(waiting) => {

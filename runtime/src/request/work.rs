@@ -26,7 +26,7 @@ use crate::base::Key;
 use crate::error::{Cancelled, JoinError, LoopGone, Result};
 use crate::event_loop::{Answer, Answerable, Dispatcher, Flow, InFlight, State, current};
 use crate::pool::{Lane, Ticket};
-use crate::task::{JoinHandle, Joinable};
+use crate::task::{Executor, JoinHandle, Joinable};
 
 /// What becomes of a job that nobody waits for any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +249,10 @@ impl<T: Send + 'static> Joinable<T> for Work<Result<T, JoinError>> {
 
     fn callback(&self, f: Box<dyn FnOnce(Result<T, JoinError>) -> Result>) {
         self.answer.callback(f, &self.state);
+    }
+
+    fn executor(&self) -> Rc<Executor> {
+        self.state.executor.clone()
     }
 
     fn abort(&self) {

@@ -1,5 +1,6 @@
 //! `JoinHandle`: how a task or pool job gives its result.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -30,7 +31,6 @@ use crate::error::{JoinError, Outcome, Uncaught};
 ///     Ok(())
 /// }
 /// ```
-#[must_use = "dropping it detaches the task: write `drop(..)` or keep it"]
 pub struct JoinHandle<T> {
     joined: Option<Joined<T>>,
     aborts_on_drop: bool,
@@ -46,6 +46,7 @@ enum Joined<T> {
 pub(crate) trait Joinable<T> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>>;
     fn callback(&self, f: Box<dyn FnOnce(Result<T, JoinError>) -> crate::Result>);
+    fn executor(&self) -> Rc<Executor>;
     fn abort(&self);
     fn is_finished(&self) -> bool;
     /// Nobody waits any more.
@@ -134,26 +135,31 @@ fn run_callback(
     }
 }
 
-impl JoinHandle<crate::Result> {
+impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
     /// Lets the task go: nobody waits, but its `Err` goes to [`on_unhandled`](crate::on_unhandled),
     /// where a dropped handle's would vanish.
     pub fn detach(mut self) {
+        let report = |executor: &Executor, result: Result<Result<(), E>, JoinError>| match result {
+            Ok(Err(error)) => executor.report(Uncaught::Error(error.into())),
+            Err(JoinError::Panicked(payload)) => executor.report(Uncaught::Panic(payload)),
+            Ok(Ok(())) | Err(JoinError::Cancelled) => {}
+        };
         match self.joined.take() {
             Some(Joined::Task(task, executor, _)) => {
                 let (is_finished, reporting) = (task.is_finished(), executor.clone());
                 let waiting = async move {
-                    match join(task.await) {
-                        Ok(Err(error)) => reporting.report(Uncaught::Error(error)),
-                        Err(JoinError::Panicked(payload)) => {
-                            reporting.report(Uncaught::Panic(payload));
-                        }
-                        Ok(Ok(())) | Err(JoinError::Cancelled) => {}
-                    }
+                    report(&reporting, join(task.await));
                     Ok(())
                 };
                 run_callback(&executor, is_finished, waiting);
             }
-            Some(Joined::Job(job)) => job.callback(Box::new(|result| result.unwrap_or(Ok(())))),
+            Some(Joined::Job(job)) => {
+                let executor = job.executor();
+                job.callback(Box::new(move |result| {
+                    report(&executor, result);
+                    Ok(())
+                }));
+            }
             None => unreachable!("taken only by methods that consume the handle"),
         }
     }

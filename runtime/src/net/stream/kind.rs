@@ -61,14 +61,15 @@ macro_rules! byte_stream {
             /// left comes in the next iteration.
             ///
             /// # Errors
-            /// `EALREADY` if somebody reads already, callback or task; `ENOTCONN` if the end was read;
-            /// if the handle is closed, or the loop is gone. What an error would tell of a stream that
-            /// was just accepted `f` will be told too, so a server may ignore it.
+            /// `f` gets them all, in the pending phase if reading can't even start: `EALREADY` if
+            /// somebody reads already, callback or task, which goes on; `ENOTCONN` if the end was read;
+            /// [`Closed`](crate::Closed), or what closed the stream. On a loop that is gone `f` is
+            /// dropped.
             pub fn read_start<R: crate::Outcome>(
                 &self,
                 f: impl FnMut(&Self, std::io::Result<&[u8]>) -> R + 'static,
-            ) -> std::io::Result<()> {
-                self.0.read_start(f)
+            ) {
+                self.0.read_start(f);
             }
 
             /// Stops calling back and drops the callback. Data that comes meanwhile waits in the
@@ -267,11 +268,8 @@ macro_rules! byte_stream {
         }
 
         impl crate::net::pipe_to::PipeSource for $name {
-            fn begin(
-                &self,
-                f: impl FnMut(&Self, std::io::Result<&[u8]>) + 'static,
-            ) -> std::io::Result<()> {
-                self.read_start(f)
+            fn begin(&self, f: impl FnMut(&Self, std::io::Result<&[u8]>) + 'static) {
+                self.read_start(f);
             }
 
             fn hold(&self) {

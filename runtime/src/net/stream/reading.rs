@@ -24,7 +24,19 @@ impl<S: StreamHandle> Stream<S> {
     pub(crate) fn read_start<R: Outcome>(
         self: &Rc<Self>,
         mut f: impl FnMut(&S, io::Result<&[u8]>) -> R + 'static,
-    ) -> io::Result<()> {
+    ) {
+        if let Err(error) = self.begin_reading() {
+            // The callback gets all errors, and no call of the API calls back.
+            let stream = S::wrap(self.clone());
+            let tell = Box::new(move || f(&stream, Err(error)).into_result());
+            return self.state().call_later(tell);
+        }
+        let former = self.on_read.set(Box::new(move |stream, data| f(stream, data).into_result()));
+        self.update();
+        drop(former);
+    }
+
+    fn begin_reading(self: &Rc<Self>) -> io::Result<()> {
         self.check_open()?;
         if self.has(READING) || !self.readers.is_empty() {
             return Err(sys::already());
@@ -35,9 +47,6 @@ impl<S: StreamHandle> Stream<S> {
         self.ask_for(Interest::READABLE)?;
         self.set(READING, true);
         self.set(PAUSED, false);
-        let former = self.on_read.set(Box::new(move |stream, data| f(stream, data).into_result()));
-        self.update();
-        drop(former);
         Ok(())
     }
 
