@@ -50,6 +50,9 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
 fn deactivate_due(d: &mut Dispatcher<'_>) {
     let state = d.state();
     let (deadline, _) = state.progress.due.get();
+    if !state.heap.with(|heap| heap.first().is_some_and(|((first, _), _)| first <= deadline)) {
+        return;
+    }
     let mut slots = Vec::new();
     state.heap.with(|heap| {
         heap.each_due(deadline, |target| {

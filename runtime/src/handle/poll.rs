@@ -203,8 +203,12 @@ impl Resource for Inner {
             // As in `stop`.
             let _ = self.update();
         }
-        for answer in answered {
-            answer.settle(Ok(ready), d)?;
+        // All are told before the checkpoint: an error there must not lose one.
+        for answer in &answered {
+            answer.settle_later(Ok(ready), self.handle.state());
+        }
+        if !answered.is_empty() {
+            d.checkpoint()?;
         }
         // What the tasks that were woken just now may have changed.
         if self.handle.is_closing() || !ready.answers(self.started.get()) {

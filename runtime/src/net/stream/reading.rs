@@ -10,13 +10,22 @@ use socket2::Socket;
 use super::kind::StreamHandle;
 use super::resource::{FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
 use crate::error::{Outcome, Result};
-use crate::event_loop::{Dispatcher, Flow, Resource};
+use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
 use crate::reactor::{Interest, Ready};
 use crate::sys;
 use crate::task::{coop, keep};
 
 /// Reads of one event, as libuv: a fast peer must not starve the other connections.
 const READS_PER_EVENT: usize = 32;
+
+/// Does something to a stream when a callback is over, also after its panic.
+struct Then<'a, S: StreamHandle, F: Fn(&Rc<Stream<S>>)>(&'a Rc<Stream<S>>, F);
+
+impl<S: StreamHandle, F: Fn(&Rc<Stream<S>>)> Drop for Then<'_, S, F> {
+    fn drop(&mut self) {
+        (self.1)(self.0);
+    }
+}
 
 pub(super) type OnRead<S> = dyn FnMut(&S, io::Result<&[u8]>) -> Result;
 
@@ -106,16 +115,13 @@ impl<S: StreamHandle> Stream<S> {
         Ok(())
     }
 
-    /// The end: reading stops, and the callback is out of its slot before it is told, so that it may
-    /// start anew or be dropped.
+    /// The end: reading stops before it is told, so that the callback may start anew.
     #[inline(never)]
     fn end_of_stream(self: &Rc<Self>, stream: &S, d: &mut Dispatcher<'_>) -> Flow {
         self.set(READ_ENDED, true);
-        let flow = self.tell_reader(stream, Ok(&[]), d);
         self.ask_no_more_for(Interest::READABLE);
-        self.close_if_over();
-        self.update();
-        flow
+        let _then = Then(self, |stream| stream.close_if_over());
+        self.tell_reader(stream, Ok(&[]), d)
     }
 
     #[inline(never)]
@@ -125,20 +131,12 @@ impl<S: StreamHandle> Stream<S> {
         error: io::Error,
         d: &mut Dispatcher<'_>,
     ) -> Flow {
-        struct Close<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<io::Error>);
-        impl<S: StreamHandle> Drop for Close<'_, S> {
-            fn drop(&mut self) {
-                if let Some(error) = self.1.take() {
-                    self.0.close_with(error);
-                }
-            }
-        }
-        // Told first, closed then: by the guard, for the callback may panic.
-        let _close = Close(self, Some(crate::event_loop::copy_of(&error)));
+        let cause = copy_of(&error);
+        let _then = Then(self, move |stream| stream.close_with(copy_of(&cause)));
         self.tell_reader(stream, Err(error), d)
     }
 
-    /// The last call of the read callback.
+    /// The last call of the read callback, which is out of its slot by then.
     fn tell_reader(
         self: &Rc<Self>,
         stream: &S,
@@ -146,7 +144,9 @@ impl<S: StreamHandle> Stream<S> {
         d: &mut Dispatcher<'_>,
     ) -> Flow {
         self.set(READING | PAUSED, false);
-        let Some(mut callback) = self.on_read.clear() else { return Ok(()) };
+        let callback = self.on_read.clear();
+        self.update();
+        let Some(mut callback) = callback else { return Ok(()) };
         let result = callback(stream, last);
         drop(callback);
         d.done(result)

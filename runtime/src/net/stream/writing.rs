@@ -112,6 +112,11 @@ impl Writing {
         self.finished.extend(self.drained.drain(..).map(|request| (request, Ok(()))));
     }
 
+    /// Whether it was full and is empty now, and nobody was told.
+    fn has_drained(&self) -> bool {
+        self.was_full && self.queue.is_empty()
+    }
+
     fn is_busy(&self) -> bool {
         !self.queue.is_empty() || !self.finished.is_empty() || self.shutdown.is_some()
     }
@@ -251,9 +256,11 @@ impl<S: StreamHandle> Stream<S> {
         self.pend_finished();
     }
 
-    /// Requests that are done and not told come up in the pending phase.
+    /// What is done and not told comes up in the pending phase.
     fn pend_finished(self: &Rc<Self>) {
-        if self.ask_writing(|writing| !writing.finished.is_empty()) && !self.handle().is_closing() {
+        let is_owed =
+            self.ask_writing(|writing| !writing.finished.is_empty() || writing.has_drained());
+        if is_owed && !self.handle().is_closing() {
             self.state().pending.push(Pending::Resource(self.clone()));
         }
     }
@@ -358,24 +365,23 @@ impl<S: StreamHandle> Stream<S> {
 
     /// Tells the requests that are done, one by one, and then that the queue is empty.
     pub(crate) fn finish_writes(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        /// An error of a callback must not lose the requests behind it.
-        struct Rest<'a, S: StreamHandle>(&'a Rc<Stream<S>>);
-        impl<S: StreamHandle> Drop for Rest<'_, S> {
+        /// An error of a callback must not lose what is behind it.
+        struct Settle<'a, S: StreamHandle>(&'a Rc<Stream<S>>);
+        impl<S: StreamHandle> Drop for Settle<'_, S> {
             fn drop(&mut self) {
                 self.0.pend_finished();
+                self.0.close_if_over();
+                self.0.update();
             }
         }
-        let rest = Rest(&self);
+        let settle = Settle(&self);
         while let Some((request, result)) = self.ask_writing(|writing| writing.finished.pop_front())
         {
             request.settle(result, d)?;
         }
-        drop(rest);
-        let has_drained = self.ask_writing(|writing| {
-            writing.queue.is_empty() && std::mem::take(&mut writing.was_full)
-        });
-        self.close_if_over();
-        self.update();
+        let has_drained = self
+            .ask_writing(|writing| writing.has_drained() && std::mem::take(&mut writing.was_full));
+        drop(settle);
         if has_drained && !self.handle().is_closing() && !self.has(WRITE_ENDED) {
             return self.tell_drained(d);
         }
