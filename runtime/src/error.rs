@@ -221,3 +221,18 @@ outcome! {
     /// The time was up before the future was done.
     Elapsed, TimedOut, "the time was up before the operation was done"
 }
+
+/// A copy of the outcome of ours that `error` carries.
+pub(crate) fn outcome_in(error: &io::Error) -> Option<io::Error> {
+    fn copy<T: Error + Copy + Into<io::Error> + 'static>(
+        inner: &(dyn Error + Send + Sync + 'static),
+    ) -> Option<io::Error> {
+        inner.downcast_ref::<T>().map(|outcome| (*outcome).into())
+    }
+    let inner = error.get_ref()?;
+    copy::<Cancelled>(inner)
+        .or_else(|| copy::<Closed>(inner))
+        .or_else(|| copy::<LoopGone>(inner))
+        .or_else(|| copy::<QueueFull>(inner))
+        .or_else(|| copy::<Elapsed>(inner))
+}

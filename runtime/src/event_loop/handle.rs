@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::answer::Answer;
 use super::liveness::add;
 use super::{Closing, Link, LoopRef, Resource, State};
-use crate::error::{Closed, LoopGone};
+use crate::error::{Closed, LoopGone, outcome_in};
 use crate::task::mail::HandleKey;
 
 /// What a handle is.
@@ -75,11 +75,12 @@ impl ClosedWaiters {
     }
 }
 
-/// An error with the same code, or else the same kind and text.
+/// An error with the same code, or the same outcome of ours in it, or else the same kind and text.
 pub(crate) fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
+        None => outcome_in(error)
+            .unwrap_or_else(|| io::Error::new(error.kind(), error.to_string())),
     }
 }
 

@@ -123,7 +123,9 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
     let failed = stream.with_socket(|socket| socket.take_error()).unwrap_or_else(Some);
     let result = match failed {
         None => Ok(()),
-        Some(error) => match next_socket(&mut connecting.rest) {
+        // Of no more addresses nothing is to be told.
+        Some(error) if connecting.rest.is_empty() => Err(error),
+        Some(_) => match next_socket(&mut connecting.rest) {
             Ok(socket) => {
                 stream.replace_socket(socket);
                 let asked = stream.ask_for(Interest::WRITABLE);
@@ -133,8 +135,6 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
                 }
                 asked
             }
-            // Of no more addresses nothing is to be told.
-            Err(_) if connecting.rest.is_empty() => Err(error),
             Err(last) => Err(last),
         },
     };

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
@@ -12,15 +12,31 @@ use crate::error::Closed;
 /// The connections of a [`TcpListener`]; see [`TcpListener::incoming`].
 ///
 /// It ends when the listener is closed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[must_use = "streams do nothing unless polled"]
 pub struct Incoming {
     listener: TcpListener,
+    /// Registered with the listener while the last poll waits.
+    waker: Option<Waker>,
 }
 
 impl Incoming {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener }
+        Self { listener, waker: None }
+    }
+}
+
+impl Clone for Incoming {
+    fn clone(&self) -> Self {
+        Self::new(self.listener.clone())
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            self.listener.0.forget(&waker);
+        }
     }
 }
 
@@ -28,7 +44,11 @@ impl Stream for Incoming {
     type Item = io::Result<TcpStream>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = self.listener.0.poll_accept(cx, &mut None);
+        let me = self.get_mut();
+        let polled = me.listener.0.poll_accept(cx, &mut me.waker);
+        if polled.is_ready() {
+            me.waker = None;
+        }
         polled.map(|accepted| match accepted {
             Ok((socket, _)) => Some(Ok(socket)),
             Err(error) if Closed::is_in(&error) => None,

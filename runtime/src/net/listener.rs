@@ -23,7 +23,7 @@ use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Guarded, Key, Wakers};
 use crate::error::{Closed, Outcome, Result};
 use crate::event_loop::{
-    Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, TimerTarget, current,
+    Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, TimerTarget, current,
 };
 use crate::handle::handle_type;
 use crate::reactor::{Interest, Registration};
@@ -121,8 +121,7 @@ impl TcpListener {
 
     fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
         // Taken now, while there are some. Without a spare one connections wait instead of being shed.
-        let spare = lp.state().spare_descriptor.take().or_else(|| sys::spare().ok());
-        lp.state().spare_descriptor.set(spare);
+        keep_spare(lp.state());
         Self(Handle::make(lp, Kind::TcpListener, |handle| {
             let socket = Registration::new(handle.state().poller.clone(), handle.slot(), socket);
             Inner {
@@ -162,6 +161,8 @@ impl TcpListener {
         let f = Box::new(move |listener: &TcpListener, socket| f(listener, socket).into_result());
         drop(self.0.on_connection.set(f));
         self.0.is_listening.set(true);
+        // Tasks that wait are told: EALREADY.
+        self.0.acceptors.wake();
         self.0.update();
     }
 
@@ -181,7 +182,7 @@ impl TcpListener {
     /// Waits for the next connection.
     ///
     /// # Errors
-    /// `EALREADY` while a callback listens; [`Closed`](crate::Closed), also if it is closed meanwhile.
+    /// `EALREADY` while, and as soon as, a callback listens; [`Closed`](crate::Closed), also if it is closed meanwhile.
     ///
     /// # Cancel safety
     /// No connection is lost.
@@ -190,8 +191,7 @@ impl TcpListener {
         impl Drop for Acceptor<'_> {
             fn drop(&mut self) {
                 if let Some(waker) = self.1.take() {
-                    self.0.acceptors.unregister(&waker);
-                    self.0.update();
+                    self.0.forget(&waker);
                 }
             }
         }
@@ -210,6 +210,11 @@ impl TcpListener {
     pub fn incoming(&self) -> Incoming {
         Incoming::new(self.clone())
     }
+}
+
+fn keep_spare(state: &State) {
+    let spare = state.spare_descriptor.take().or_else(|| sys::spare().ok());
+    state.spare_descriptor.set(spare);
 }
 
 fn listen_at(address: SocketAddr) -> io::Result<Socket> {
@@ -273,7 +278,9 @@ impl Inner {
         loop {
             match self.with_socket(sys::accept) {
                 Ok((socket, address)) => {
-                    self.is_starved.set(false);
+                    if self.is_starved.replace(false) {
+                        keep_spare(self.handle.state());
+                    }
                     return Ok((TcpStream::of_socket(&self.handle.loop_ref(), socket), address));
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -344,6 +351,12 @@ impl Inner {
     fn tell_later(self: &Rc<Self>, error: io::Error) {
         self.untold.set(Some(error));
         self.handle.state().pending.push(Pending::Resource(self.clone()));
+    }
+
+    /// The task of `waker` waits no longer.
+    pub(super) fn forget(self: &Rc<Self>, waker: &Waker) {
+        self.acceptors.unregister(waker);
+        self.update();
     }
 
     pub(super) fn poll_accept(

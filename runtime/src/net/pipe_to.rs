@@ -5,7 +5,8 @@ use std::io;
 use std::rc::Rc;
 
 use super::ByteStream;
-use crate::request::{Plain, Request};
+use crate::error::Cancelled;
+use crate::request::{Plain, Request, Waiting};
 
 /// What a pipe needs of its source.
 pub(crate) trait PipeSource: Clone + 'static {
@@ -27,6 +28,20 @@ impl Pipe {
     fn finish(&self, result: io::Result<()>) {
         if !self.is_over.replace(true) {
             self.request.settle_later(result.map(|()| self.bytes.get()));
+        }
+    }
+}
+
+impl Drop for Pipe {
+    /// Whoever closed the source, or stopped its reading, ended the pipe.
+    fn drop(&mut self) {
+        if self.is_over.get() {
+            return;
+        }
+        if self.request.state().is_dead() {
+            self.request.abandon();
+        } else {
+            self.finish(Err(Cancelled.into()));
         }
     }
 }

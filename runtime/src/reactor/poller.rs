@@ -1,4 +1,4 @@
-//! The system's poller: registration by `polling`, and on Linux a wait of our own.
+//! The system's poller: that of `polling`, and on Linux registration and wait of our own.
 //!
 //! `polling::Poller::wait` makes five system calls each time (it arms a timer, re-arms its
 //! notification twice and reads it). On Linux we wait on its epoll descriptor ourselves, with the
@@ -15,8 +15,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-use polling::{Event, PollMode};
 
 use super::{Interest, Ready, Wakeup};
 use crate::base::Guarded;
@@ -125,24 +123,13 @@ impl<S: Source> Registration<S> {
         if interest == registered {
             return Ok(());
         }
-        backend::check(interest)?;
-        let event = Event::new(
-            self.key,
-            interest.contains(Interest::READABLE),
-            interest.contains(Interest::WRITABLE),
-        );
-        let polling = &self.poller.polling;
-        if interest.is_none() {
-            polling.delete(&self.source)?;
-        } else if registered.is_none() {
-            // SAFETY: the source is owned by this registration, which deletes it from the poller
-            // in its Drop, before the source closes; nothing else can close or take it out.
-            unsafe { polling.add_with_mode(&self.source.source(), event, PollMode::Level)? }
-        } else {
-            polling.modify_with_mode(&self.source, event, PollMode::Level)?;
+        match (registered.is_none(), interest.is_none()) {
+            (_, true) => self.poller.polling.delete(&self.source)?,
+            (true, _) => backend::add(self, interest)?,
+            (false, _) => backend::modify(self, interest)?,
         }
         self.registered.set(interest);
-        backend::ask_for_rest(&self.poller, &self.source, self.key, interest)
+        Ok(())
     }
 }
 
@@ -168,7 +155,7 @@ mod backend {
     use rustix::event::epoll::{self, EventData, EventFlags};
     use rustix::event::{EventfdFlags, Timespec, eventfd};
 
-    use super::{Interest, Poller, Ready, Source};
+    use super::{Interest, Ready, Registration, Source};
 
     /// The key that `polling` uses for its own notifications, which we never send.
     const POLLING_KEY: u64 = usize::MAX as u64;
@@ -268,17 +255,22 @@ mod backend {
         ready
     }
 
-    pub(super) fn check(_: Interest) -> io::Result<()> {
-        Ok(())
+    /// Registered by ourselves, for `polling` asks for urgent data along with reading: one urgent byte
+    /// of a peer, which nobody takes, would be reported for ever. And it has no word for DISCONNECT.
+    pub(super) fn add<S: Source>(source: &Registration<S>, interest: Interest) -> io::Result<()> {
+        let data = EventData::new_u64(source.key as u64);
+        Ok(epoll::add(source.poller.as_fd(), source.source.source(), data, flags(interest))?)
     }
 
-    /// Asks for what `polling` has no word for, on the same epoll descriptor.
-    pub(super) fn ask_for_rest(
-        poller: &Poller,
-        source: &impl Source,
-        key: usize,
+    pub(super) fn modify<S: Source>(
+        source: &Registration<S>,
         interest: Interest,
     ) -> io::Result<()> {
+        let data = EventData::new_u64(source.key as u64);
+        Ok(epoll::modify(source.poller.as_fd(), source.source.source(), data, flags(interest))?)
+    }
+
+    fn flags(interest: Interest) -> EventFlags {
         let mut flags = EventFlags::empty();
         for (bit, flag) in [
             (Interest::READABLE, EventFlags::IN),
@@ -290,21 +282,17 @@ mod backend {
                 flags |= flag;
             }
         }
-        if flags.intersects(EventFlags::RDHUP | EventFlags::PRI) {
-            let data = EventData::new_u64(key as u64);
-            epoll::modify(poller.as_fd(), source.source(), data, flags)?;
-        }
-        Ok(())
+        flags
     }
 
     #[cfg(test)]
     mod tests {
+        use super::super::Poller;
         use super::*;
-        use crate::reactor::Registration;
         use std::os::unix::net::UnixStream;
 
         #[test]
-        fn polling_stores_our_key_as_the_events_data() {
+        fn an_event_carries_the_key_of_its_source() {
             let poller = Poller::new().unwrap();
             let (one, _other) = UnixStream::pair().unwrap();
             let source = Registration::new(poller.clone(), 4711, one);
@@ -325,7 +313,9 @@ mod backend {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{Interest, Poller, Ready, Source};
+    use polling::{Event, PollMode};
+
+    use super::{Interest, Ready, Registration, Source};
 
     #[derive(Debug)]
     pub(super) struct Backend;
@@ -405,22 +395,30 @@ mod backend {
         ready
     }
 
-    /// `polling` has no portable word for these two.
-    pub(super) fn check(interest: Interest) -> io::Result<()> {
+    pub(super) fn add<S: Source>(source: &Registration<S>, interest: Interest) -> io::Result<()> {
+        let event = event(source.key, interest)?;
+        let polling = &source.poller.polling;
+        // SAFETY: the source is owned by this registration, which deletes it from the poller in its
+        // Drop, before the source closes; nothing else can close or take it out.
+        unsafe { polling.add_with_mode(&source.source.source(), event, PollMode::Level) }
+    }
+
+    pub(super) fn modify<S: Source>(
+        source: &Registration<S>,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let event = event(source.key, interest)?;
+        source.poller.polling.modify_with_mode(&source.source, event, PollMode::Level)
+    }
+
+    /// `polling` has no portable word for the other two.
+    fn event(key: usize, interest: Interest) -> io::Result<Event> {
         let rest = interest.without(Interest::READABLE | Interest::WRITABLE);
         if rest.is_none() {
-            return Ok(());
+            let readable = interest.contains(Interest::READABLE);
+            return Ok(Event::new(key, readable, interest.contains(Interest::WRITABLE)));
         }
         let message = format!("{rest:?} can be watched for on Linux only");
         Err(io::Error::new(io::ErrorKind::Unsupported, message))
-    }
-
-    pub(super) fn ask_for_rest(
-        _: &Poller,
-        _: &impl Source,
-        _: usize,
-        _: Interest,
-    ) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //
 //   cargo build -p conformance
 //   node compare.cjs [--seed 1] [--count 200] [--family micro] [--trace PATH] [--shrink]
-//   node compare.cjs --file FILE.jsonl [...]     the programs of a file instead; what was recorded there is not looked at
+//   node compare.cjs --file FILE.jsonl [...]     the programs of a file instead; a trace in it is not looked at
 //
 // Node runs each program twice; those that it did not run alike are left out. A mismatch is tried twice more before it
 // counts; it is shrunk if asked for. Exit code 1 if there is one.

@@ -1,7 +1,7 @@
 // Compiles a trace program to the source of a CommonJS main script.
 //
-// Every body becomes a function body, so a statement means what the same line means in JavaScript: errors, `try`, `await`
-// and the scope of a caught error are Node's own. What is longer than a line is a function of `world.cjs`.
+// Every body becomes a function body, so a statement means what the same line means in JavaScript: errors, `try`,
+// `await` and the scope of a caught error are Node's own. What is longer than a line is a function of `world.cjs`.
 'use strict';
 
 const quote = JSON.stringify;
@@ -66,7 +66,8 @@ const operations = {
     `listen(${quote(name)}, ${label(text)}, ${callback(body)}, ${callback(onConnection)});`,
   connect: (name, server, text, body) =>
     `connect(${quote(name)}, ${quote(server)}, ${label(text)}, ${callback(body)});`,
-  on: (name, event, text, body) => `listenTo('on', ${quote(name)}, ${quote(event)}, ${label(text)}, ${callback(body)});`,
+  on: (name, event, text, body) =>
+    `listenTo('on', ${quote(name)}, ${quote(event)}, ${label(text)}, ${callback(body)});`,
   once: (name, event, text, body) =>
     `listenTo('once', ${quote(name)}, ${quote(event)}, ${label(text)}, ${callback(body)});`,
   write: (name, bytes, body) =>
@@ -90,8 +91,8 @@ function statement([operation, ...items]) {
 function compile(program) {
   const emissions = (program.beforeExit ?? []).map(callback).join(', ');
   return `'use strict';
-const { log, nameOf, busy, interval, clear, deferred, sleep, yieldNow, awaitPool, pool, listen, connect, listenTo, closeServer } = world;
-const { handles, promises, signals } = world;
+const { handles, promises, signals, log, nameOf, busy, interval, clear, deferred } = world;
+const { sleep, yieldNow, awaitPool, pool, listen, connect, listenTo, closeServer } = world;
 const error = undefined;
 world.install({
   uncaught: ${callback(program.uncaught)},

@@ -3,9 +3,9 @@
 //   node generate.cjs --seed 1 --count 100 [--family micro]     prints {"name", "family", "program"} lines
 //
 // What could race is kept apart in time. All that one macro event starts and that needs no waiting (ticks, microtasks,
-// immediates) is a *moment*. Moments own ranges of the program's time, in slots of 10 ms, and no two ranges overlap; timers
-// that are to be due together are made together and waited for by a `busy`. A moment has immediates or a call on the thread
-// pool, never both. Names of promises and signals are used only where their definition has surely run.
+// immediates) is a *moment*. Moments own ranges of the program's time, in slots of 10 ms, and no two ranges overlap;
+// timers that are to be due together are made together and waited for by a `busy`. A moment has immediates or a call on
+// the thread pool, never both. Names of promises and signals are used only where their definition has surely run.
 'use strict';
 
 const SLOT_MS = 10;
@@ -29,6 +29,9 @@ const FAMILIES = {
   errors: { ...MICRO, immediate: 4, timeout: 4, group: 4, task: 2, signal: 1, pool: 1.5, interval: 1, lateHandler: 2 },
   lifecycle: { ...MICRO, timeout: 4, immediate: 4, interval: 2, far: 3, unref: 2, refresh: 1, task: 1, exit: 0.15 },
   fs: { ...MICRO, pool: 9, timeout: 3, immediate: 2, task: 2 },
+};
+const IN_TASKS = {
+  turn: 4, awaitNew: 4, attemptTurns: 3, plain: 3, sleep: 3, sleepAborted: 2, yieldNow: 2, awaitPool: 2, awaitTask: 1,
 };
 const THROW_CHANCE = { errors: 0.22, lifecycle: 0.02 };
 
@@ -233,7 +236,8 @@ class Generator {
 
   /** The scope of a body in a body: what is defined in there is not seen outside. */
   inner(scope, changes = {}) {
-    return { ...scope, depth: scope.depth + 1, promises: [...scope.promises], inTask: false, inMacro: false, ...changes };
+    const own = { depth: scope.depth + 1, promises: [...scope.promises], inMacro: false };
+    return { ...scope, ...own, ...changes };
   }
 
   body(scope, { most = 3 } = {}) {
@@ -269,12 +273,12 @@ class Generator {
   }
 
   attempt(scope) {
-    const body = this.body(this.inner(scope, { mayThrow: false, inTask: false }));
+    const body = this.body(this.inner(scope, { mayThrow: false }));
     const throws = this.random.chance(0.6);
     if (throws) body.push(['throw', this.error('X')]);
-    const rest = { mayThrow: scope.mayThrow };
-    const onError = throws || this.random.chance(0.5) ? this.body(this.inner(scope, { ...rest, hasError: true })) : null;
-    const last = onError === null || this.random.chance(0.4) ? this.body(this.inner(scope, rest)) : null;
+    const part = (changes) => this.body(this.inner(scope, changes));
+    const onError = throws || this.random.chance(0.5) ? part({ hasError: true }) : null;
+    const last = onError === null || this.random.chance(0.4) ? part({}) : null;
     return [['try', body, onError, last]];
   }
 
@@ -498,7 +502,7 @@ class Generator {
 
   task(scope) {
     const name = this.name('T');
-    const inside = this.inner(scope, { inTask: true, mayThrow: false });
+    const inside = this.inner(scope, { mayThrow: false });
     const body = [this.log()];
     const count = this.random.between(1, 5);
     for (let n = 0; n < count && this.budget > 0; n += 1) body.push(...this.taskStatements(inside));
@@ -516,8 +520,8 @@ class Generator {
   /** `scope.moment` moves on with the task. */
   taskStatements(scope) {
     this.budget -= 1;
-    const kinds = { turn: 4, awaitNew: 4, attemptTurns: 3, sleep: 3, sleepAborted: 2, yieldNow: 2, awaitPool: 2, plain: 3, awaitTask: 1 };
-    return this[this.random.weighted(Object.entries(kinds))](scope) ?? [['turn'], this.log()];
+    const kind = this.random.weighted(Object.entries(IN_TASKS));
+    return this[kind](scope) ?? this.turn();
   }
 
   turn() {
@@ -617,8 +621,9 @@ class Generator {
 function generate({ seed, count, family }) {
   const families = family ? [family] : Object.keys(FAMILIES);
   return Array.from({ length: count }, (_, n) => {
-    const name = families[n % families.length];
-    return { name: `${name}-${seed + n}`, family: name, program: new Generator(name, hash(`${name}-${seed + n}`)).program() };
+    const chosen = families[n % families.length];
+    const name = `${chosen}-${seed + n}`;
+    return { name, family: chosen, program: new Generator(chosen, hash(name)).program() };
   });
 }
 

@@ -124,8 +124,8 @@ function makeWorld() {
   }
 
   return {
-    log, nameOf, busy, interval, clear, deferred, sleep, yieldNow, awaitPool, pool, listen, connect, listenTo, closeServer,
-    handles, promises, signals, install,
+    handles, promises, signals, install, log, nameOf, busy, interval, clear, deferred,
+    sleep, yieldNow, awaitPool, pool, listen, connect, listenTo, closeServer,
   };
 }
 

@@ -28,15 +28,9 @@ pub(crate) fn run(program: Program, sandbox: &Rc<Sandbox>, trace: &Trace) -> io:
     let _here = event_loop.enter();
     let world = World::new(program, sandbox, trace);
     world.install_hooks();
-    let main = || Scope::of(&world).run(&world.program.main);
-    match panic::catch_unwind(AssertUnwindSafe(main)) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            world.uncaught(&error);
-            // Node's, after every uncaught error.
-            runtime::set_immediate(|| ());
-        }
-        // The unwinding of `exit`, which is a callback's way to the top of `run`.
+    match panic::catch_unwind(AssertUnwindSafe(|| world.run_main())) {
+        Ok(()) => {}
+        // `exit` unwinds to the top of `run`, or to here if that has not begun.
         Err(_) if event_loop.exit_code().is_some() => return Ok(()),
         Err(panic) => panic::resume_unwind(panic),
     }
@@ -103,6 +97,14 @@ impl World {
                 world.uncaught(&error);
             }
         });
+    }
+
+    fn run_main(self: &Rc<Self>) {
+        if let Err(error) = Scope::of(self).run(&self.program.main) {
+            self.uncaught(&error);
+            // Node's, after every uncaught error.
+            runtime::set_immediate(|| ());
+        }
     }
 
     fn uncaught(self: &Rc<Self>, error: &Thrown) {

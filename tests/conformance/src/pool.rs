@@ -27,7 +27,8 @@ impl Sandbox {
     pub(crate) fn new() -> io::Result<Sandbox> {
         let sandbox =
             Sandbox { directory: env::temp_dir().join(format!("trace-{}", process::id())) };
-        std::fs::create_dir(&sandbox.directory)?;
+        // One of a process that was killed and had the same id may still be there.
+        std::fs::create_dir_all(&sandbox.directory)?;
         std::fs::write(sandbox.file(), [0; FILE_BYTES])?;
         Ok(sandbox)
     }

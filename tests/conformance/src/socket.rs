@@ -16,7 +16,7 @@ use crate::{
 };
 use runtime::{
     net::{TcpListener, TcpStream},
-    next_tick,
+    next_tick, set_immediate,
 };
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -144,21 +144,35 @@ impl Socket {
         body: Body,
     ) -> Socket {
         let socket = Socket::new(None);
-        let (this, scope) = (socket.clone(), scope.clone());
-        TcpStream::connect(server.0.address).callback(move |result| match result {
-            Ok(stream) => {
-                this.open(stream);
-                if this.0.is_destroyed.get() {
-                    return Ok(());
+        let (this, scope, address) = (socket.clone(), scope.clone(), server.0.address);
+        // Node connects in a tick: a socket destroyed before that is never seen by the server.
+        next_tick(move || {
+            if this.0.is_destroyed.get() {
+                this.emit_close_later();
+                return;
+            }
+            TcpStream::connect(address).callback(move |result| match result {
+                Ok(stream) => {
+                    this.open(stream);
+                    if this.0.is_destroyed.get() {
+                        return Ok(());
+                    }
+                    scope.labelled(label.as_ref()).call(&body)
                 }
-                scope.labelled(label.as_ref()).call(&body)
-            }
-            Err(_) => {
-                this.destroy();
-                Ok(this.emit(SocketEvent::Close, None)?)
-            }
+                Err(_) => {
+                    this.destroy();
+                    this.emit_close_later();
+                    Ok(())
+                }
+            });
         });
         socket
+    }
+
+    /// For a socket that has no stream, whose closing phase it could wait for.
+    fn emit_close_later(&self) {
+        let this = self.clone();
+        set_immediate(move || Ok(this.emit(SocketEvent::Close, None)?));
     }
 
     fn open(&self, stream: TcpStream) {
@@ -172,12 +186,9 @@ impl Socket {
             return stream.close();
         }
         let this = self.clone();
-        let started = stream.read_start(move |_, bytes| this.read(bytes));
+        stream.read_start(move |_, bytes| this.read(bytes));
         let unset = self.0.stream.set(stream).is_ok();
         assert!(unset, "a socket is opened once");
-        if started.is_err() {
-            return self.destroy();
-        }
         for wanted in self.0.waiting.take() {
             wanted(self);
         }

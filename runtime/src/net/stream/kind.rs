@@ -153,7 +153,12 @@ macro_rules! byte_stream {
                     .0
                     .read_with(|socket| {
                         buffer = crate::net::stream::Lent::new(state);
-                        self.0.recv(socket, &mut buffer)
+                        let read = self.0.recv(socket, &mut buffer);
+                        if read.is_err() {
+                            // It waits now, and holds no buffer meanwhile.
+                            buffer = crate::net::stream::Lent::nothing();
+                        }
+                        read
                     })
                     .await?;
                 let f = f.take().expect("called once");
@@ -213,8 +218,8 @@ macro_rules! byte_stream {
                 self.0.drained()
             }
 
-            /// Calls `f` each time the queue is empty again after the stream was full. A second call
-            /// replaces `f`.
+            /// Calls `f` each time the queue is empty again after the stream was full: written, or
+            /// dropped since writing failed. A second call replaces `f`.
             ///
             /// # Ordering
             /// In the poll phase, after the requests of what was written.
@@ -229,7 +234,8 @@ macro_rules! byte_stream {
 
             /// Sets the hard limit of the queue, in bytes; default 64 MiB. A write on top of more than
             /// that fails with [`QueueFull`](crate::QueueFull) and closes the stream: a peer that does
-            /// not read can't exhaust memory, whatever the program does.
+            /// not read can't exhaust memory, whatever the program does. A million (2^20) writes that
+            /// are queued are too many in any case.
             pub fn set_write_limit(&self, bytes: usize) {
                 self.0.set_write_limit(bytes);
             }

@@ -259,7 +259,9 @@ impl<S: StreamHandle> Stream<S> {
         if self.has(READING) {
             return Err(sys::already());
         }
-        self.with_socket(|socket| self.recv(socket, buffer))
+        let read = self.with_socket(|socket| self.recv(socket, buffer))?;
+        self.note_activity();
+        Ok(read)
     }
 
     /// Reads into `buffer`, and notes what that tells.

@@ -171,7 +171,8 @@ impl<S: StreamHandle> Stream<S> {
         if ready.is_readable() {
             self.clone().readable(ready, d)?;
         }
-        if ready.is_writable() && self.wants_to_write() {
+        // The read callback may have closed it: what is queued ends as cancelled then.
+        if ready.is_writable() && self.wants_to_write() && !self.handle.is_closing() {
             return self.writable(d);
         }
         Ok(())

@@ -16,16 +16,20 @@ use super::kind::StreamHandle;
 use super::resource::{Stream, WRITE_ENDED};
 use crate::base::Wakers;
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
-use crate::event_loop::{Dispatcher, Flow, Pending, Resource, copy_of};
+use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
 use crate::sys;
-use crate::task::keep;
+use crate::task::{coop, keep};
 
 /// Above this many queued bytes a stream is full: a soft line.
 const HIGH_WATER: usize = 64 * 1024;
 /// A write on top of more than this closes the stream: a hard line.
 const WRITE_LIMIT: usize = 64 * 1024 * 1024;
+/// As many queued writes are a hard line too: each costs memory, however small it is.
+const QUEUED_WRITES: usize = 1 << 20;
+/// System calls of one event: a quick peer and a long queue must not starve the other connections.
+const WRITES_PER_EVENT: usize = 32;
 /// Entries in one system call; no system takes fewer than 16, Linux 1,024.
 const SLICES: usize = 64;
 
@@ -54,8 +58,23 @@ pub(crate) struct Writing {
 struct Entry {
     bytes: Box<[u8]>,
     written: usize,
-    /// None for what came through `AsyncWrite`.
-    request: Option<Rc<Plain<()>>>,
+    owner: Owner,
+}
+
+/// What is told when an entry is written. Both keep the loop alive until then.
+enum Owner {
+    Request(Rc<Plain<()>>),
+    /// It came through `AsyncWrite`, which said that it was written.
+    Nobody(#[expect(dead_code, reason = "its drop counts")] InFlight),
+}
+
+impl Owner {
+    fn into_request(self) -> Option<Rc<Plain<()>>> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Nobody(_) => None,
+        }
+    }
 }
 
 impl Default for Writing {
@@ -76,10 +95,10 @@ impl Default for Writing {
 }
 
 impl Writing {
-    fn push(&mut self, bytes: Box<[u8]>, request: Option<Rc<Plain<()>>>) {
+    fn push(&mut self, bytes: Box<[u8]>, owner: Owner) {
         self.size += bytes.len();
         self.was_full |= self.size > self.high_water;
-        self.queue.push_back(Entry { bytes, written: 0, request });
+        self.queue.push_back(Entry { bytes, written: 0, owner });
     }
 
     /// `written` bytes are gone: finishes the entries that are.
@@ -93,7 +112,7 @@ impl Writing {
             }
             written -= left;
             let entry = self.queue.pop_front().expect("just seen");
-            self.finished.extend(entry.request.map(|request| (request, Ok(()))));
+            self.finished.extend(entry.owner.into_request().map(|request| (request, Ok(()))));
         }
     }
 
@@ -101,7 +120,8 @@ impl Writing {
     fn fail(&mut self, error: &io::Error) {
         self.size = 0;
         for entry in std::mem::take(&mut self.queue) {
-            self.finished.extend(entry.request.map(|request| (request, Err(copy_of(error)))));
+            let request = entry.owner.into_request();
+            self.finished.extend(request.map(|request| (request, Err(copy_of(error)))));
         }
         let waiting = self.drained.drain(..).chain(self.shutdown.take());
         self.finished.extend(waiting.map(|request| (request, Err(copy_of(error)))));
@@ -123,7 +143,7 @@ impl Writing {
 
     /// The loop goes away.
     pub(crate) fn abandon(self) {
-        let queued = self.queue.into_iter().filter_map(|entry| entry.request);
+        let queued = self.queue.into_iter().filter_map(|entry| entry.owner.into_request());
         let finished = self.finished.into_iter().map(|(request, _)| request);
         for request in finished.chain(queued).chain(self.drained).chain(self.shutdown) {
             request.abandon();
@@ -175,10 +195,14 @@ impl<S: StreamHandle> Stream<S> {
     fn check_writable(&self) -> io::Result<()> {
         self.check_open()?;
         if self.has(WRITE_ENDED) {
-            let error = self.ask_writing(|writing| writing.error.as_ref().map(copy_of));
-            return Err(error.unwrap_or_else(sys::broken_pipe));
+            return Err(self.write_error().unwrap_or_else(sys::broken_pipe));
         }
         Ok(())
+    }
+
+    /// What ended the writing direction before its time.
+    fn write_error(&self) -> Option<io::Error> {
+        self.ask_writing(|writing| writing.error.as_ref().map(copy_of))
     }
 
     #[inline]
@@ -187,7 +211,7 @@ impl<S: StreamHandle> Stream<S> {
             Ok(None) => Request::done(Ok(())),
             Ok(Some(rest)) => {
                 let request = Plain::new(self.state());
-                match self.enqueue(rest, Some(request.clone())) {
+                match self.enqueue(rest, Owner::Request(request.clone())) {
                     Ok(()) => Request::waiting(request),
                     Err(error) => Request::done(Err(error)),
                 }
@@ -227,18 +251,16 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
-    fn enqueue(
-        self: &Rc<Self>,
-        bytes: Box<[u8]>,
-        request: Option<Rc<Plain<()>>>,
-    ) -> io::Result<()> {
-        let is_over = self.with_writing(|writing| writing.size > writing.limit);
+    fn enqueue(self: &Rc<Self>, bytes: Box<[u8]>, owner: Owner) -> io::Result<()> {
+        let is_over = self.with_writing(|writing| {
+            writing.size > writing.limit || writing.queue.len() >= QUEUED_WRITES
+        });
         if is_over {
-            drop(request);
+            drop(owner);
             self.fail_later(QueueFull.into());
             return Err(QueueFull.into());
         }
-        self.with_writing(|writing| writing.push(bytes, request));
+        self.with_writing(|writing| writing.push(bytes, owner));
         self.ask_for(Interest::WRITABLE)?;
         self.update();
         Ok(())
@@ -284,7 +306,8 @@ impl<S: StreamHandle> Stream<S> {
             return Request::done(Err(error));
         }
         if self.has(WRITE_ENDED) {
-            return Request::done(Err(sys::not_connected()));
+            let error = self.write_error().unwrap_or_else(sys::not_connected);
+            return Request::done(Err(error));
         }
         self.set(WRITE_ENDED, true);
         if self.wants_to_write() {
@@ -308,7 +331,7 @@ impl<S: StreamHandle> Stream<S> {
             return Request::done(Err(error));
         }
         if !self.wants_to_write() {
-            return Request::done(Ok(()));
+            return Request::done(self.write_error().map_or(Ok(()), Err));
         }
         let request = Plain::new(self.state());
         self.with_writing(|writing| writing.drained.push_back(request.clone()));
@@ -328,7 +351,7 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     fn flush(self: &Rc<Self>) {
-        loop {
+        for _ in 0..WRITES_PER_EVENT {
             let sent = self.with_writing(|writing| {
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let mut count = 0;
@@ -342,7 +365,7 @@ impl<S: StreamHandle> Stream<S> {
                 Some(self.with_socket(|socket| sys::send_vectored(socket, &slices[..count])))
             });
             match sent {
-                None => break,
+                None => return self.emptied(),
                 Some(Ok(written)) => {
                     self.note_activity();
                     self.with_writing(|writing| writing.advance(written));
@@ -351,6 +374,9 @@ impl<S: StreamHandle> Stream<S> {
                 Some(Err(error)) => return self.writing_failed(&error),
             }
         }
+    }
+
+    fn emptied(self: &Rc<Self>) {
         self.ask_no_more_for(Interest::WRITABLE);
         let shutdown = self.with_writing(|writing| {
             writing.finish_drained();
@@ -382,7 +408,9 @@ impl<S: StreamHandle> Stream<S> {
         let has_drained = self
             .ask_writing(|writing| writing.has_drained() && std::mem::take(&mut writing.was_full));
         drop(settle);
-        if has_drained && !self.handle().is_closing() && !self.has(WRITE_ENDED) {
+        // Also if it is empty because writing failed: who paused its reading for the queue goes on,
+        // and reads the end. Nothing else would tell it that the peer is gone.
+        if has_drained && !self.handle().is_closing() {
             return self.tell_drained(d);
         }
         d.checkpoint()
@@ -421,7 +449,10 @@ impl<S: StreamHandle> Stream<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_writable()?;
+        std::task::ready!(coop::poll_proceed(cx));
         if self.is_full() {
+            coop::made_no_progress();
             self.wait_for_writing(cx);
             return Poll::Pending;
         }
@@ -429,24 +460,28 @@ impl<S: StreamHandle> Stream<S> {
         if let Some(rest) = self.write_now(slices)?
             && !rest.is_empty()
         {
-            self.enqueue(rest, None)?;
+            self.enqueue(rest, Owner::Nobody(InFlight::new(self.state())))?;
         }
         Poll::Ready(Ok(length))
     }
 
     pub(crate) fn poll_flush(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.wants_to_write() {
+            self.check_open()?;
             self.wait_for_writing(cx);
             return Poll::Pending;
         }
-        let error = self.ask_writing(|writing| writing.error.as_ref().map(copy_of));
-        Poll::Ready(error.map_or(Ok(()), Err))
+        if let Some(error) = self.write_error() {
+            return Poll::Ready(Err(error));
+        }
+        // Closed by the end of both directions it is well; closed before, something may be lost.
+        Poll::Ready(if self.has(WRITE_ENDED) { Ok(()) } else { self.check_open() })
     }
 
     /// Flushes, then sends FIN, once.
     pub(crate) fn poll_close(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         std::task::ready!(self.poll_flush(cx))?;
-        if self.has(WRITE_ENDED) || self.handle().is_closing() {
+        if self.has(WRITE_ENDED) {
             return Poll::Ready(Ok(()));
         }
         self.set(WRITE_ENDED, true);
