@@ -1,4 +1,40 @@
 //! A libuv-style event loop with Node's phases: every operation as a callback and as a future.
+//!
+//! ```text
+//!  ┌─▶ pending ─▶ idle ─▶ prepare ─▶ poll ─▶ pending ─▶ check ─▶ closing ─▶ timers ─┐
+//!  └────────────────────────────────────────────────────────────────────────────────┘
+//!      after every callback: all ticks, then all microtasks, until both are empty
+//! ```
+//!
+//! - **Scheduling**, as Node names it: [`set_timeout`], [`set_interval`], [`set_immediate`],
+//!   [`next_tick`], [`queue_microtask`].
+//! - **Tasks**: [`spawn`] runs a future on the loop's own thread, so it need not be `Send`;
+//!   [`spawn_blocking`] runs what blocks on the pool.
+//! - **Handles**, as libuv has them: [`handle`].
+//! - **Sockets, files, time**: [`net`], [`fs`], [`time`]. What is done once is a [`Request`]: await it, or
+//!   give it a callback.
+//! - **The loop**: [`#[runtime::main]`](macro@main) makes one; embedders make a [`Loop`] and run it as they
+//!   like.
+//!
+//! What is started belongs to the loop while it is active, and the program ends when nothing is. A
+//! callback returns `()` or a [`Result`]: an `Err` is what a `throw` is in Node. No call of this API runs
+//! a callback from inside itself, so a `RefCell` that a callback has borrowed can't be borrowed twice.
+//!
+//! `select!` and `join!` are those of futures-util or futures-lite: nothing of ours is needed.
+//!
+//! # Examples
+//! ```
+//! use runtime::{ms, next_tick, queue_microtask, set_immediate, set_timeout};
+//!
+//! #[runtime::main]
+//! fn main() {
+//!     set_timeout(ms(10), || println!("5 timeout"));
+//!     set_immediate(|| println!("4 immediate"));
+//!     queue_microtask(|| println!("3 microtask"));
+//!     next_tick(|| println!("2 tick"));
+//!     println!("1 main");
+//! }
+//! ```
 #![deny(unsafe_code)]
 
 mod base;
@@ -40,3 +76,8 @@ pub use schedule::{
 };
 pub use task::{JoinHandle, yield_microtask};
 pub use time::{ms, secs};
+
+/// The README's programs, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
