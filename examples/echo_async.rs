@@ -25,11 +25,11 @@ async fn main() -> runtime::Result {
         let (socket, _) = server.accept().await?;
         // All tasks run on this thread, so they need not be `Send`. Dropping the handle of a task
         // lets it go on alone.
-        drop(spawn(async move {
+        spawn(async move {
             if let Err(error) = echo(socket).await {
                 eprintln!("{error}");
             }
-        }));
+        });
     }
 }
 

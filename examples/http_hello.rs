@@ -38,7 +38,7 @@ fn serve(socket: &TcpStream, answers: Rc<RefCell<Vec<u8>>>) {
     socket.set_idle_timeout(secs(30));
     let mut connection = Connection::default();
     socket.read_start(move |socket, data| {
-        // An error (a reset, idle too long) closes the socket; after the last answer nothing counts.
+        // An error (a reset, or idle) closes the socket; after the last answer nothing counts.
         let (Ok(data), false) = (data, connection.is_over) else { return };
         let answers = &mut *answers.borrow_mut();
         connection.read(data, answers);

@@ -52,7 +52,7 @@ fn main() {
     set_immediate(|| println!("immediate (before or after the timeout: a race, in Node too)"));
     // JavaScript: `Promise.resolve().then(..)`. Microtasks and tasks share one queue.
     queue_microtask(|| println!("microtask"));
-    drop(spawn(async { println!("task") }));
+    spawn(async { println!("task") });
     next_tick(|| {
         println!("tick");
         next_tick(|| println!("tick queued by a tick"));

@@ -30,5 +30,5 @@ pub(crate) use guarded::Guarded;
 pub(crate) use heap::Heap;
 pub(crate) use queue::LocalQueue;
 pub(crate) use slot::CallbackSlot;
-pub(crate) use wakers::Wakers;
+pub(crate) use wakers::{Waiter, Wakers};
 pub(crate) use watch_list::WatchList;

@@ -1,6 +1,7 @@
 //! The current loop of a thread: where free functions and new handles go.
 
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::rc::{Rc, Weak};
 
 use super::{LoopRef, State};
@@ -8,7 +9,9 @@ use crate::base::Guarded;
 use crate::task::{Executor, home};
 
 thread_local! {
-    static CURRENT: Guarded<Option<LoopRef>> = const { Guarded::new(None) };
+    /// Without a destructor: the end of a thread may drop a loop, which becomes the current one for that.
+    static CURRENT: Guarded<ManuallyDrop<Option<LoopRef>>> =
+        const { Guarded::new(ManuallyDrop::new(None)) };
     /// All live loops of this thread: an id finds its loop though another is current, or none.
     static LOOPS: Guarded<Vec<Weak<State>>> = const { Guarded::new(Vec::new()) };
 }
@@ -32,8 +35,7 @@ pub fn current() -> LoopRef {
 
 /// The current loop of this thread, if there is one.
 pub fn try_current() -> Option<LoopRef> {
-    // Not there any more while the thread ends.
-    CURRENT.try_with(|current| current.with(|current| current.clone())).ok().flatten()
+    CURRENT.with(|current| current.with(|current| (**current).clone()))
 }
 
 /// The loop `id` of this thread, current or not.
@@ -78,10 +80,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         if let Some((current, home)) = self.previous.take() {
             let home = home::replace(home);
-            let left = CURRENT
-                .try_with(|now| now.with(|now| std::mem::replace(now, current)))
-                .ok()
-                .flatten();
+            let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
             // The last owner of a loop may be among these: dropped with nothing borrowed.
             drop((left, home));
         }

@@ -79,8 +79,9 @@ impl ClosedWaiters {
 pub(crate) fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
-        None => outcome_in(error)
-            .unwrap_or_else(|| io::Error::new(error.kind(), error.to_string())),
+        None => {
+            outcome_in(error).unwrap_or_else(|| io::Error::new(error.kind(), error.to_string()))
+        }
     }
 }
 
@@ -247,7 +248,12 @@ impl Handle {
     }
 
     pub(super) fn take_closed_waiters(&self) -> Option<Box<ClosedWaiters>> {
-        self.closed.take()
+        let waiters = self.closed.take();
+        // Who asks later wants to know why as well.
+        if let Some(error) = waiters.as_ref().and_then(|waiters| waiters.error.as_ref()) {
+            self.ends_with(copy_of(error));
+        }
+        waiters
     }
 
     /// Notes the error that ends the handle, for `closed()` to tell.

@@ -1,6 +1,6 @@
 //! The life of the program: what is told before its end, and what nobody caught.
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use super::{Loop, LoopRef, State, current};
@@ -121,7 +121,8 @@ pub fn on_unhandled<R: Outcome>(mut f: impl FnMut(Uncaught) -> R + 'static) {
 /// `catch_unwind` that swallows it does not save the loop, which ends after that callback.
 ///
 /// Called in a Drop while a panic unwinds, it ends the process at once, since a second unwinding
-/// would abort it.
+/// would abort it. Called in a callback of `on_exit` it changes the code, and those after it are not
+/// called, as in Node.
 ///
 /// # Panics
 /// If this thread has no current loop.
@@ -138,8 +139,8 @@ pub fn on_unhandled<R: Outcome>(mut f: impl FnMut(Uncaught) -> R + 'static) {
 pub fn exit(code: i32) -> ! {
     let lp = current();
     let state = lp.state();
-    if state.exiting.get().is_none() {
-        state.exiting.set(Some(code));
+    // Called by what `on_exit` installed it only changes the code.
+    if state.exiting.replace(Some(code)).is_none() {
         state.emit_exit(code);
     }
     if std::thread::panicking() {
@@ -183,8 +184,12 @@ impl State {
     /// Calls what `on_exit` installed, once.
     pub(super) fn emit_exit(&self, code: i32) {
         self.exiting.set(self.exiting.get().or(Some(code)));
-        for callback in self.hooks.on_exit.take() {
-            callback(code);
+        let callbacks = self.hooks.on_exit.take();
+        let all = move || callbacks.into_iter().for_each(|callback| callback(code));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(all))
+            && !payload.is::<ExitPayload>()
+        {
+            resume_unwind(payload);
         }
     }
 

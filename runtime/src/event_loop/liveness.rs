@@ -26,6 +26,7 @@ pub(crate) enum Main {
     #[default]
     None,
     Unfinished,
+    /// Done, and the run ends with it.
     Finished,
 }
 

@@ -158,7 +158,7 @@ impl Loop {
     /// are microtasks. Other tasks that are not done stay on the loop, for the next run.
     ///
     /// # Panics
-    /// With the panic of `future`; with that of a callback, or a callback's `Err` as the payload,
+    /// With the panic of `future`; with that of a callback, or with the text of a callback's `Err`,
     /// unless [`on_uncaught`](crate::on_uncaught) takes it; if `future` waits while nothing is left
     /// that could wake it; if [`exit`](crate::exit) or [`stop`](LoopRef::stop) ended the loop first.
     #[track_caller]
@@ -204,13 +204,15 @@ impl Loop {
         until: Until,
     ) -> Result<bool, Fatal> {
         let state = self.lp.state().clone();
+        // A future that is not done is dropped at the end of this scope, and its Drop code may call in.
+        let _here = self.lp.enter();
         let waker = MainWaker::new(state.id);
         let mut future = pin!(Some(future));
         let mut report = Some(report);
         let _main = MainGuard::new(&state);
         let mut poll_main = || {
             // A panic in it ends it as well: it is never polled again.
-            let finished = MainFinished(&state);
+            let finished = MainFinished(&state, until);
             let Some(running) = future.as_mut().as_pin_mut() else { return Ok(()) };
             match waker.poll(|cx| running.poll(cx)) {
                 std::task::Poll::Pending => {
@@ -347,7 +349,8 @@ fn emit_before_exit(d: &mut Dispatcher<'_>) -> Flow {
         state.check_exit()?;
     }
     drop(callbacks);
-    d.checkpoint()
+    // Whatever the policy: the loop may end here, and no phase would drain.
+    d.drain()
 }
 
 /// libuv's `uv_run`. Entered again after an error it goes on where that was thrown.
@@ -416,11 +419,15 @@ impl Drop for MainGuard<'_> {
 }
 
 /// Dropped when a poll of the main future was its last.
-struct MainFinished<'a>(&'a State);
+struct MainFinished<'a>(&'a State, Until);
 
 impl Drop for MainFinished<'_> {
     fn drop(&mut self) {
-        self.0.live.main.set(Main::Finished);
+        self.0.live.main.set(match self.1 {
+            // What goes on runs as if there had been none: poll may block.
+            Until::NotAlive => Main::None,
+            Until::MainIsDone => Main::Finished,
+        });
     }
 }
 

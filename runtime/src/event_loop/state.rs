@@ -281,12 +281,12 @@ impl State {
             || self.poller.wakeup().has_mail()
     }
 
-    /// Whether anything at all could call back, be it referenced or not.
+    /// Whether anything at all could call back, be it referenced or not. An unreferenced immediate
+    /// alone could not: poll blocks as if it were not there.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_alive_without_main()
             || self.live.unref_handles.get() > 0
             || !self.heap.with(|heap| heap.is_empty())
-            || !self.immediates.with(|immediates| immediates.is_empty())
     }
 
     /// Whether ticks, microtasks or what waits for the end of a checkpoint are queued.
@@ -328,6 +328,7 @@ impl State {
 
     pub(super) fn die(&self) {
         self.is_dead.set(true);
+        self.sending.close();
         mail::withdraw(self.id);
     }
 

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use super::{Loop, State, handle};
+use crate::task::ExitPayload;
 
 impl Drop for Loop {
     fn drop(&mut self) {
@@ -19,7 +20,7 @@ impl Drop for Loop {
             let code = if std::thread::panicking() { 101 } else { 0 };
             end.guard(|| state.emit_exit(code));
         }
-        state.wait_for_jobs();
+        state.wait_for_jobs(&mut end);
         state.die();
         for _ in 0..2 {
             // The second round meets what Drop code of the first one left, such as a waker.
@@ -43,6 +44,8 @@ impl End {
     fn guard(&mut self, f: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
             match &self.panic {
+                // `exit` in a Drop, which comes too late: there is no run to unwind to.
+                _ if payload.is::<ExitPayload>() => {}
                 None => self.panic = Some(payload),
                 // Its own drop may panic once more.
                 Some(_) => std::mem::forget(payload),
@@ -59,17 +62,21 @@ impl End {
 
 impl State {
     /// Gives jobs of this loop that are in the pool the time that the builder allows.
-    fn wait_for_jobs(&self) {
-        let deadline = Instant::now() + self.config.shutdown_timeout;
+    fn wait_for_jobs(&self, end: &mut End) {
+        // A timeout that is too long for the clock is for ever.
+        let deadline = Instant::now().checked_add(self.config.shutdown_timeout);
         loop {
             while let Ok(key) = self.mailbox.completed.try_recv() {
                 // Its result is nobody's any more.
                 let request = self.requests.with(|requests| requests.remove(key));
                 if let Some(request) = request {
-                    request.abandon();
+                    end.guard(|| request.abandon());
+                    end.guard(|| drop(request));
                 }
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map_or(Duration::MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
             if left.is_zero() || self.requests.with(|requests| requests.is_empty()) {
                 return;
             }

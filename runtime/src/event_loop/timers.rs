@@ -28,7 +28,10 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
     let (deadline, serial) = progress.due.get();
     while let Some(target) = state.heap.with(|heap| {
         let (rank, key) = heap.first()?;
-        if rank.0 <= deadline && rank.1 <= serial { heap.remove(key) } else { None }
+        // The lists' entry has a new serial when a timer was cleared meanwhile. What is due of them was
+        // due before, and must not hide the timers behind it.
+        let is_old = rank.1 <= serial || heap.get(key) == Some(&TimerTarget::Lists);
+        if rank.0 <= deadline && is_old { heap.remove(key) } else { None }
     }) {
         match target {
             TimerTarget::Lists => {
@@ -96,21 +99,20 @@ fn run_lists(d: &mut Dispatcher<'_>) -> Flow {
 /// Runs one timer, without a drain: the pass says when that comes.
 fn fire(d: &mut Dispatcher<'_>, key: crate::base::Key, action: Fired<TimerId>) -> Flow {
     let state = d.state();
+    let mut running = Running { state, key, callback: None, start: 0 };
     match action {
         Fired::Once(callback) => callback()?,
         Fired::Wake(waker) => waker.wake(),
         Fired::Again(callback) => {
             // An interval counts from before its callback.
-            let start = state.timer_start();
-            let mut running = Running { state, key, callback: Some(callback), start };
-            let id = TimerId::new(state.id, key);
-            running.callback.as_mut().expect("put back by the guard")(id)?;
+            running.start = state.timer_start();
+            running.callback.insert(callback)(TimerId::new(state.id, key))?;
         }
     }
     state.check_exit()
 }
 
-/// A timer's callback that is being called: it goes back, also after a panic.
+/// A timer that fires: it goes back to its list or is forgotten, also after a panic.
 struct Running<'a> {
     state: &'a super::State,
     key: crate::base::Key,
@@ -120,10 +122,8 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        if let Some(callback) = self.callback.take() {
-            let action = Fired::Again(callback);
-            let cleared = self.state.lists.with(|lists| lists.finish(self.key, action, self.start));
-            drop(cleared);
-        }
+        let action = self.callback.take().map(Fired::Again);
+        let cleared = self.state.lists.with(|lists| lists.finish(self.key, action, self.start));
+        drop(cleared);
     }
 }

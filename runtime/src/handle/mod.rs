@@ -49,7 +49,7 @@ macro_rules! handle_type {
                     Some(answer) => {
                         crate::Request::waiting(crate::request::Plain::of_answer(self.state(), answer))
                     }
-                    None => crate::Request::done(Ok(())),
+                    None => crate::Request::done(self.ending().map_or(Ok(()), Err)),
                 }
             }
 

@@ -115,6 +115,10 @@ impl Resource for Inner {
     }
 
     fn dispatch(self: Rc<Self>, _: Event, d: &mut Dispatcher<'_>) -> Flow {
+        // Closed by a callback before this one.
+        if self.handle.is_closing() {
+            return Ok(());
+        }
         // Senders first: one that sends and then goes must be heard.
         if !self.has_senders() {
             self.handle.set_active(false);

@@ -57,6 +57,7 @@ impl Watcher {
             self.unlist();
             self.handle.set_active(false);
             self.handle.hold(self.clone(), false);
+            drop(self.callback.clear());
         }
     }
 
@@ -123,7 +124,7 @@ macro_rules! watcher {
                 self.0.start(Box::new(move |watcher| f(&Self(watcher.clone())).into_result()))
             }
 
-            /// Stops it. Stopping one that is not started does nothing.
+            /// Stops it and drops its callback. Stopping one that is not started does nothing.
             pub fn stop(&self) {
                 self.0.stop();
             }

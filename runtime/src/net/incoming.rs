@@ -2,11 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
 use super::{TcpListener, TcpStream};
+use crate::base::Waiter;
 use crate::error::Closed;
 
 /// The connections of a [`TcpListener`]; see [`TcpListener::incoming`].
@@ -17,12 +18,12 @@ use crate::error::Closed;
 pub struct Incoming {
     listener: TcpListener,
     /// Registered with the listener while the last poll waits.
-    waker: Option<Waker>,
+    waiter: Option<Waiter>,
 }
 
 impl Incoming {
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, waker: None }
+        Self { listener, waiter: None }
     }
 }
 
@@ -34,9 +35,7 @@ impl Clone for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            self.listener.0.forget(&waker);
-        }
+        self.listener.0.forget(self.waiter.take());
     }
 }
 
@@ -45,9 +44,9 @@ impl Stream for Incoming {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let me = self.get_mut();
-        let polled = me.listener.0.poll_accept(cx, &mut me.waker);
+        let polled = me.listener.0.poll_accept(cx, &mut me.waiter);
         if polled.is_ready() {
-            me.waker = None;
+            me.listener.0.forget(me.waiter.take());
         }
         polled.map(|accepted| match accepted {
             Ok((socket, _)) => Some(Ok(socket)),

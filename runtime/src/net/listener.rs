@@ -13,14 +13,14 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Incoming, TcpStream, ToAddr};
 use crate::base::clock::saturating_ns;
-use crate::base::{CallbackSlot, Guarded, Key, Wakers};
+use crate::base::{CallbackSlot, Guarded, Key, Waiter, Wakers};
 use crate::error::{Closed, Outcome, Result};
 use crate::event_loop::{
     Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, TimerTarget, current,
@@ -187,23 +187,14 @@ impl TcpListener {
     /// # Cancel safety
     /// No connection is lost.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        struct Acceptor<'a>(&'a Rc<Inner>, Option<Waker>);
+        struct Acceptor<'a>(&'a Rc<Inner>, Option<Waiter>);
         impl Drop for Acceptor<'_> {
             fn drop(&mut self) {
-                if let Some(waker) = self.1.take() {
-                    self.0.forget(&waker);
-                }
+                self.0.forget(self.1.take());
             }
         }
         let mut acceptor = Acceptor(&self.0, None);
-        poll_fn(|cx| {
-            let polled = acceptor.0.poll_accept(cx, &mut acceptor.1);
-            if polled.is_ready() {
-                acceptor.1 = None;
-            }
-            polled
-        })
-        .await
+        poll_fn(|cx| acceptor.0.poll_accept(cx, &mut acceptor.1)).await
     }
 
     /// The connections as a stream, which does not end before the listener is closed.
@@ -353,16 +344,17 @@ impl Inner {
         self.handle.state().pending.push(Pending::Resource(self.clone()));
     }
 
-    /// The task of `waker` waits no longer.
-    pub(super) fn forget(self: &Rc<Self>, waker: &Waker) {
-        self.acceptors.unregister(waker);
-        self.update();
+    /// Whoever waited waits no longer.
+    pub(super) fn forget(self: &Rc<Self>, waiter: Option<Waiter>) {
+        if waiter.is_some_and(|waiter| self.acceptors.unregister(waiter)) {
+            self.update();
+        }
     }
 
     pub(super) fn poll_accept(
         self: &Rc<Self>,
         cx: &mut Context<'_>,
-        kept: &mut Option<Waker>,
+        waiter: &mut Option<Waiter>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.handle.check_open()?;
         if self.is_listening.get() {
@@ -385,9 +377,7 @@ impl Inner {
             }
         }
         coop::made_no_progress();
-        let waker = keep(cx);
-        *kept = Some(waker.clone());
-        self.acceptors.register(waker);
+        self.acceptors.register(waiter, keep(cx));
         self.update();
         Poll::Pending
     }
@@ -399,6 +389,10 @@ impl Resource for Inner {
     }
 
     fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
+        // Closed by a callback before this one.
+        if self.handle.is_closing() {
+            return Ok(());
+        }
         match event {
             Event::Ready(_) => self.readable(d),
             Event::Timer => {

@@ -11,9 +11,11 @@ use super::home;
 
 const OPERATIONS_PER_POLL: u32 = 128;
 
+/// Between polls: nothing limits a future that somebody else polls, such as another executor.
+const UNLIMITED: u32 = u32::MAX;
+
 thread_local! {
-    /// What is left. Between polls it is full, so that code outside of a task is not limited.
-    static LEFT: Cell<u32> = const { Cell::new(OPERATIONS_PER_POLL) };
+    static LEFT: Cell<u32> = const { Cell::new(UNLIMITED) };
 }
 
 /// Gives the poll that begins now its budget, and what it interrupts (a `spawn_eager` inside of
@@ -38,6 +40,7 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
             home::wake_deferred(cx.waker());
             Poll::Pending
         }
+        UNLIMITED => Poll::Ready(()),
         left => {
             LEFT.set(left - 1);
             Poll::Ready(())
@@ -48,5 +51,8 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
 /// Gives an operation back that turned out to wait: only progress is counted.
 #[inline]
 pub(crate) fn made_no_progress() {
-    LEFT.set(LEFT.get().saturating_add(1).min(OPERATIONS_PER_POLL));
+    let left = LEFT.get();
+    if left != UNLIMITED {
+        LEFT.set((left + 1).min(OPERATIONS_PER_POLL));
+    }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Executor {
     polls: Cell<usize>,
     deferrals: Cell<u64>,
     main: Guarded<MainState>,
+    /// The loop is gone: nothing that is queued would ever run.
+    is_gone: Cell<bool>,
 }
 
 /// What the executor keeps of a live task.
@@ -113,7 +115,12 @@ impl Executor {
             polls: Cell::new(0),
             deferrals: Cell::new(0),
             main: Guarded::default(),
+            is_gone: Cell::new(false),
         })
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.get()
     }
 
     pub(crate) fn loop_id(&self) -> u64 {
@@ -187,7 +194,7 @@ impl Executor {
         if self.aborts.get() > 0 && self.is_aborted(runnable.metadata()) {
             drop(runnable);
         } else {
-            coop::with_full_budget(|| runnable.run());
+            coop::with_full_budget(|| home::with_own_wakes(|| runnable.run()));
         }
         self.thrown.take().map_or(Ok(()), Err)
     }
@@ -229,7 +236,8 @@ impl Executor {
     }
 
     fn is_over_self_wakes(&self, meta: &Meta) -> bool {
-        match home::self_wake() {
+        // Asked when the poll has returned, long after the wake.
+        match home::said() {
             SelfWake::Yielding => false,
             SelfWake::Deferred => true,
             SelfWake::Plain => {
@@ -259,6 +267,7 @@ impl Executor {
     /// Drops all tasks that are left, on the loop's thread. `drop_one` runs one drop and survives its
     /// panic.
     pub(crate) fn drop_tasks(&self, mut drop_one: impl FnMut(&mut dyn FnMut())) {
+        self.is_gone.set(true);
         let mut drop_queued = || {
             while let Some(queued) = self.microtasks.pop().or_else(|| self.deferred.pop()) {
                 let mut queued = Some(queued);
@@ -311,7 +320,7 @@ impl Executor {
             main.is_running = true;
         });
         let _finish = Finish(self);
-        coop::with_full_budget(poll)
+        coop::with_full_budget(|| home::with_own_wakes(poll))
     }
 
     fn main_returned(&self) {

@@ -1,9 +1,10 @@
 //! Which loop is this thread's current one, as a waker asks it.
 //!
-//! Two cells: the loop's id, which has no destructor and so can be asked while a thread ends, and
-//! its executor, which is looked up only when the id is right.
+//! Two cells: the loop's id, and its executor, which is looked up only when the id is right. Neither
+//! has a destructor, so both can be asked while a thread ends and drops a loop that it kept.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -12,7 +13,8 @@ use crate::base::Guarded;
 
 thread_local! {
     static ID: Cell<u64> = const { Cell::new(NOWHERE) };
-    static EXECUTOR: Guarded<Option<Rc<Executor>>> = const { Guarded::new(None) };
+    static EXECUTOR: Guarded<ManuallyDrop<Option<Rc<Executor>>>> =
+        const { Guarded::new(ManuallyDrop::new(None)) };
 }
 
 /// The id of no loop.
@@ -21,7 +23,7 @@ const NOWHERE: u64 = 0;
 /// Makes `executor` the current one; gives the one that was.
 pub(crate) fn replace(executor: Option<Rc<Executor>>) -> Option<Rc<Executor>> {
     ID.set(executor.as_ref().map_or(NOWHERE, |executor| executor.loop_id()));
-    EXECUTOR.with(|current| current.with(|current| std::mem::replace(current, executor)))
+    EXECUTOR.with(|current| current.with(|current| std::mem::replace(&mut **current, executor)))
 }
 
 /// The executor of the loop `id`, if that is the current one.
@@ -29,8 +31,7 @@ pub(super) fn executor(id: u64) -> Option<Rc<Executor>> {
     if ID.get() != id {
         return None;
     }
-    // Gone while the thread ends: then no loop is at home here any more.
-    EXECUTOR.try_with(|current| current.with(|current| current.clone())).ok().flatten()
+    EXECUTOR.with(|current| current.with(|current| (**current).clone()))
 }
 
 /// Wakes through `waker` in such a way that the task waits for the end of the next poll phase.
@@ -57,6 +58,8 @@ pub(super) enum SelfWake {
 
 thread_local! {
     static SELF_WAKE: Cell<SelfWake> = const { Cell::new(SelfWake::Plain) };
+    /// What a task said in the poll that goes on just now: it is queued again only when that returns.
+    static SAID: Cell<SelfWake> = const { Cell::new(SelfWake::Plain) };
 }
 
 fn wake_as(waker: &Waker, meaning: SelfWake) {
@@ -67,7 +70,30 @@ fn wake_as(waker: &Waker, meaning: SelfWake) {
         }
     }
     let _restore = Restore(SELF_WAKE.replace(meaning));
+    if SAID.get() != SelfWake::Deferred {
+        SAID.set(meaning);
+    }
     waker.wake_by_ref();
+}
+
+/// Lets the poll of a task, and the scheduling behind it, see what was said in it and not what was said
+/// in the poll that it interrupts.
+#[inline]
+pub(super) fn with_own_wakes<R>(poll: impl FnOnce() -> R) -> R {
+    struct Restore(SelfWake);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SAID.set(self.0);
+        }
+    }
+    let _restore = Restore(SAID.replace(SelfWake::Plain));
+    poll()
+}
+
+/// What the task whose poll has just returned meant by waking itself.
+#[inline]
+pub(super) fn said() -> SelfWake {
+    SAID.get()
 }
 
 /// What the wake that goes on just now means.

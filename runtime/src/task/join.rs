@@ -128,7 +128,10 @@ fn run_callback(
     waiting: impl Future<Output = crate::Result> + 'static,
 ) {
     let runnable = executor::spawn_callback(executor, waiting);
-    if is_finished {
+    if executor.is_gone() {
+        // Queued it would never run, and hold the executor that holds it.
+        drop(runnable);
+    } else if is_finished {
         executor.push(Microtask::Task(runnable));
     } else {
         runnable.run();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::RwLock;
@@ -46,6 +47,8 @@ pub(crate) struct Sending {
     signalled: Sender<HandleKey>,
     mail: Sender<Mail>,
     wakeup: Arc<Wakeup>,
+    /// The loop is gone. Its end of the channels may live on, with a handle that somebody kept.
+    is_closed: AtomicBool,
 }
 
 impl Sending {
@@ -58,7 +61,7 @@ impl Sending {
 
     /// An `Async` was signalled, or lost its last sender. False: the loop is gone.
     pub(crate) fn signalled(&self, handle: HandleKey) -> bool {
-        let sent = self.signalled.send(handle).is_ok();
+        let sent = !self.is_closed.load(SeqCst) && self.signalled.send(handle).is_ok();
         if sent {
             self.wakeup.notify();
         }
@@ -67,9 +70,17 @@ impl Sending {
 
     /// Anything else. The mail comes back if the loop is gone.
     pub(crate) fn mail(&self, mail: Mail) -> std::result::Result<(), Mail> {
+        if self.is_closed.load(SeqCst) {
+            return Err(mail);
+        }
         self.mail.send(mail).map_err(|refused| refused.0)?;
         self.wakeup.notify();
         Ok(())
+    }
+
+    /// The loop is going away: nothing more is taken.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, SeqCst);
     }
 }
 
@@ -87,8 +98,13 @@ impl Mailbox {
         let (completed_tx, completed) = unbounded();
         let (signalled_tx, signalled) = unbounded();
         let (mail_tx, mail) = unbounded();
-        let sending =
-            Sending { completed: completed_tx, signalled: signalled_tx, mail: mail_tx, wakeup };
+        let sending = Sending {
+            completed: completed_tx,
+            signalled: signalled_tx,
+            mail: mail_tx,
+            wakeup,
+            is_closed: AtomicBool::new(false),
+        };
         (Self { completed, signalled, mail }, Arc::new(sending))
     }
 }

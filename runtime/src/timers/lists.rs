@@ -184,18 +184,32 @@ impl<T> TimerLists<T> {
     }
 
     /// Removes a timer. The caller drops what it would have done.
+    ///
+    /// A list that is empty then goes, also if the timer was its last and is running: what a pass does
+    /// after an error shows it. The lists of unreferenced timers stay, and are corrected when they
+    /// come up. Node does so.
     pub(crate) fn clear(&mut self, key: Key) -> Option<T> {
-        self.disarm(key);
+        self.unlink(key);
         let timer = self.timers.remove(key)?;
         self.refs -= usize::from(timer.counts());
+        if timer.is_ref
+            && let Some(list) = self.by_duration.get(&timer.duration).copied()
+            && self.lists.get(list).is_some_and(|list| list.first == Key::DEAD)
+        {
+            self.drop_list(list);
+        }
         timer.action
     }
 
-    /// Arms a timer anew, with its duration, as of `start`; false if it is gone.
+    /// Arms a timer anew, with its duration, as of `start`; false if it is gone, or fires just now for
+    /// the only time.
     pub(crate) fn refresh(&mut self, key: Key, start: u64) -> bool {
         let Some(timer) = self.timers.get(key) else { return false };
+        if timer.kind == Kind::Once && matches!(timer.link, Link::Running) {
+            return false;
+        }
         self.refs += usize::from(timer.is_ref && !timer.counts());
-        self.disarm(key);
+        self.unlink(key);
         self.arm(key, start);
         true
     }
@@ -269,24 +283,24 @@ impl<T> TimerLists<T> {
     /// Takes the first timer of a list out, to be run. The list stays, even if it is empty now.
     fn fire(&mut self, key: Key) -> Step<T> {
         self.unlink(key);
-        let timer = self.timers.get_mut(key).expect("the first of a list");
+        let timer = self.linked(key);
         timer.link = Link::Running;
         let action = timer.action.take().expect("an armed timer has an action");
-        if timer.kind == Kind::Once {
-            let timer = self.timers.remove(key).expect("just found");
-            self.refs -= usize::from(timer.is_ref);
-        }
         Step::Run(key, action)
     }
 
     /// Takes a timer back that has run: an interval is armed as of `start`, the time before its
-    /// callback; a kept one waits for `refresh`. The caller drops what comes back.
-    pub(crate) fn finish(&mut self, key: Key, action: T, start: u64) -> Option<T> {
-        let Some(timer) = self.timers.get_mut(key) else { return Some(action) };
-        timer.action = Some(action);
-        if timer.kind == Kind::Interval {
+    /// callback; a kept one waits for `refresh`; one without an action any more is gone. The caller
+    /// drops what comes back.
+    pub(crate) fn finish(&mut self, key: Key, action: Option<T>, start: u64) -> Option<T> {
+        let Some(timer) = self.timers.get_mut(key) else { return action };
+        timer.action = action;
+        if timer.kind == Kind::Once {
+            let timer = self.timers.remove(key).expect("just found");
+            self.refs -= usize::from(timer.counts());
+        } else if timer.kind == Kind::Interval {
             // In its own callback a `refresh` has no effect: this one wins.
-            self.disarm(key);
+            self.unlink(key);
             self.arm(key, start);
         } else if matches!(timer.link, Link::Running) {
             self.refs -= usize::from(timer.is_ref);
@@ -325,17 +339,13 @@ impl<T> TimerLists<T> {
         timer.link = Link::Armed { list, previous, next: Key::DEAD };
     }
 
-    /// Takes a timer out of its list, and a list that is empty then away.
-    fn disarm(&mut self, key: Key) {
-        if let Some(list) = self.unlink(key)
-            && self.lists.get(list).is_some_and(|list| list.first == Key::DEAD)
-        {
-            self.drop_list(list);
-        }
-    }
-
-    fn unlink(&mut self, key: Key) -> Option<Key> {
-        let Link::Armed { list, previous, next } = self.timers.get(key)?.link else { return None };
+    /// Takes a timer out of its list. The list stays, with the expiry it has, even if it is empty now:
+    /// it is corrected when it comes up, which makes a refresh cheap.
+    fn unlink(&mut self, key: Key) {
+        let Some(&Link::Armed { list, previous, next }) = self.timers.get(key).map(|t| &t.link)
+        else {
+            return;
+        };
         let place = self.lists.get_mut(list).expect("an armed timer's list");
         if place.first == key {
             place.first = next;
@@ -353,7 +363,6 @@ impl<T> TimerLists<T> {
         {
             *preceding = previous;
         }
-        Some(list)
     }
 
     fn linked(&mut self, key: Key) -> &mut Timer<T> {
@@ -411,7 +420,7 @@ mod tests {
                 Step::Drain => log.push('|'),
                 Step::Run(key, name) => {
                     log.push(name);
-                    lists.finish(key, name, now);
+                    lists.finish(key, Some(name), now);
                 }
             }
         }
@@ -461,6 +470,7 @@ mod tests {
         assert_eq!(lists.next_expiry(), Some(17));
         lists.set_ref(key, false);
         assert_eq!((lists.refs(), lists.has_ref(key)), (0, false));
+        lists.set_ref(key, true);
         lists.clear(key);
         assert_eq!((lists.refs(), lists.next_expiry()), (0, None));
     }

@@ -3,12 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use socket2::Socket;
 
 use super::kind::StreamHandle;
 use super::resource::{FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
+use crate::base::Waiter;
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
 use crate::reactor::{Interest, Ready};
@@ -199,7 +200,7 @@ impl<S: StreamHandle> Stream<S> {
     pub(crate) fn poll_read<R>(
         self: &Rc<Self>,
         cx: &mut Context<'_>,
-        kept: &mut Option<Waker>,
+        waiter: &mut Option<Waiter>,
         mut read: impl FnMut(&Socket) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.check_open()?;
@@ -219,10 +220,8 @@ impl<S: StreamHandle> Stream<S> {
             }
         }
         coop::made_no_progress();
-        let waker = keep(cx);
-        *kept = Some(waker.clone());
-        self.readers.register(waker);
         self.ask_for(Interest::READABLE)?;
+        self.readers.register(waiter, keep(cx));
         self.update();
         Poll::Pending
     }
@@ -232,24 +231,18 @@ impl<S: StreamHandle> Stream<S> {
         self: &Rc<Self>,
         mut read: impl FnMut(&Socket) -> io::Result<R>,
     ) -> io::Result<R> {
-        struct Reader<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<Waker>);
+        struct Reader<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<Waiter>);
         impl<S: StreamHandle> Drop for Reader<'_, S> {
             fn drop(&mut self) {
-                if let Some(waker) = self.1.take() {
-                    self.0.readers.unregister(&waker);
+                if self.1.take().is_some_and(|waiter| self.0.readers.unregister(waiter)) {
                     self.0.update();
                 }
             }
         }
         let mut reader = Reader(self, None);
         poll_fn(|cx| {
-            let Reader(stream, kept) = &mut reader;
-            let polled = stream.poll_read(cx, kept, &mut read);
-            if polled.is_ready() {
-                // Woken: it is not registered any more.
-                *kept = None;
-            }
-            polled
+            let Reader(stream, waiter) = &mut reader;
+            stream.poll_read(cx, waiter, &mut read)
         })
         .await
     }

@@ -186,6 +186,10 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     #[inline]
     fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
+        // Closed by a callback before this one: what is to be told comes in the closing phase.
+        if self.handle.is_closing() {
+            return Ok(());
+        }
         match event {
             Event::Ready(ready) => self.ready(ready, d),
             Event::Timer => self.idle_timer(d),

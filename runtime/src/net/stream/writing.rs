@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
-use super::resource::{Stream, WRITE_ENDED};
+use super::resource::{FAILED, Stream, WRITE_ENDED};
 use crate::base::Wakers;
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
@@ -260,8 +260,12 @@ impl<S: StreamHandle> Stream<S> {
             self.fail_later(QueueFull.into());
             return Err(QueueFull.into());
         }
+        if let Err(error) = self.ask_for(Interest::WRITABLE) {
+            // A part of it may be written: nothing can follow.
+            self.writing_failed(&error);
+            return Err(error);
+        }
         self.with_writing(|writing| writing.push(bytes, owner));
-        self.ask_for(Interest::WRITABLE)?;
         self.update();
         Ok(())
     }
@@ -269,6 +273,7 @@ impl<S: StreamHandle> Stream<S> {
     /// The writing direction has ended with an error; reading goes on.
     fn writing_failed(self: &Rc<Self>, error: &io::Error) {
         self.set(WRITE_ENDED, true);
+        self.handle().ends_with(copy_of(error));
         self.with_writing(|writing| {
             writing.fail(error);
             writing.error = Some(copy_of(error));
@@ -278,10 +283,11 @@ impl<S: StreamHandle> Stream<S> {
         self.pend_finished();
     }
 
-    /// What is done and not told comes up in the pending phase.
+    /// What is done and not told comes up in the pending phase, and so does a failure that an error of
+    /// a callback before it kept from being told.
     fn pend_finished(self: &Rc<Self>) {
-        let is_owed =
-            self.ask_writing(|writing| !writing.finished.is_empty() || writing.has_drained());
+        let is_owed = self.has(FAILED)
+            || self.ask_writing(|writing| !writing.finished.is_empty() || writing.has_drained());
         if is_owed && !self.handle().is_closing() {
             self.state().pending.push(Pending::Resource(self.clone()));
         }
@@ -339,6 +345,9 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     pub(crate) fn on_drain<R: Outcome>(&self, mut f: impl FnMut(&S) -> R + 'static) {
+        if self.handle().is_closing() {
+            return;
+        }
         let slot = self.on_drain.with(|slot| slot.get_or_insert_default().clone());
         drop(slot.set(Box::new(move |stream| f(stream).into_result())));
     }
@@ -492,7 +501,7 @@ impl<S: StreamHandle> Stream<S> {
 
     fn wait_for_writing(self: &Rc<Self>, cx: &Context<'_>) {
         let wakers = self.with_writing(|writing| writing.wakers.clone());
-        wakers.register(keep(cx));
+        wakers.register(&mut None, keep(cx));
         self.update();
     }
 }
