@@ -130,6 +130,17 @@ impl<V: 'static> Answer<V> {
         }
     }
 
+    /// Takes the value out, if it is there.
+    pub(crate) fn take(&self) -> Option<V> {
+        match self.put(Stage::Taken) {
+            Stage::Here(value) => Some(value),
+            other => {
+                drop(self.put(other));
+                None
+            }
+        }
+    }
+
     /// Nobody waits any more. True if the answer is still to come.
     pub(crate) fn refuse(&self) -> bool {
         if self.is_settled.get() {

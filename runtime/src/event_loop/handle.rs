@@ -292,9 +292,10 @@ pub(crate) fn close(resource: &Rc<dyn Resource>) {
     }
     handle.set_active(false);
     handle.set(CLOSING, true);
-    resource.release();
     handle.state.close_later(Closing::Open(resource.clone()));
     let link = handle.state.registry.set_link(handle.slot(), Link::Strong(resource.clone()));
+    // Last, since it wakes who waits, and a foreign waker may panic.
+    resource.release();
     drop(link);
 }
 

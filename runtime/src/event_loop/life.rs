@@ -184,11 +184,16 @@ impl State {
     /// Calls what `on_exit` installed, once.
     pub(super) fn emit_exit(&self, code: i32) {
         self.exiting.set(self.exiting.get().or(Some(code)));
-        let callbacks = self.hooks.on_exit.take();
-        let all = move || callbacks.into_iter().for_each(|callback| callback(code));
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(all))
-            && !payload.is::<ExitPayload>()
-        {
+        let mut panic = None;
+        for callback in self.hooks.on_exit.take() {
+            match catch_unwind(AssertUnwindSafe(|| callback(code))) {
+                Ok(()) => {}
+                Err(payload) if payload.is::<ExitPayload>() => break,
+                // The others are told all the same.
+                Err(payload) => panic = panic.or(Some(payload)),
+            }
+        }
+        if let Some(payload) = panic {
             resume_unwind(payload);
         }
     }

@@ -26,6 +26,7 @@ pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
     let state = d.state();
     if !state.progress.is_inside() {
         state.progress.begin(Phase::Pending);
+        state.progress.owes_iteration.set(false);
         state.progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
     }
     phase(d, Phase::Pending, |d, entry| pending(d, entry, 1))?;

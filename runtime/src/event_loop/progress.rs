@@ -50,6 +50,8 @@ pub(crate) struct Progress {
     is_inside: Cell<bool>,
     /// Set while `phase` is under way: whoever finds it set comes back to it.
     is_begun: Cell<bool>,
+    /// The timers before the first iteration have run, or do so now; the iteration is still to come.
+    pub(crate) owes_iteration: Cell<bool>,
     stage: Cell<Stage>,
     /// Where the error was thrown that ended the last attempt.
     thrown_in: Cell<Option<Stage>>,
@@ -78,6 +80,7 @@ impl Default for Progress {
             phase: Cell::new(Phase::Pending),
             is_inside: Cell::new(false),
             is_begun: Cell::new(false),
+            owes_iteration: Cell::new(false),
             stage: Cell::new(Stage::Callback),
             thrown_in: Cell::new(None),
             watcher: Cell::new(0),

@@ -370,9 +370,13 @@ fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
         state.update_time();
         if mode == Mode::Default && go_on() && !state.stop.get() {
             progress.begin(Phase::Timers);
+            // As in libuv, which asks before these timers and not again behind them: an iteration
+            // follows, though they were all that kept the loop alive.
+            progress.owes_iteration.set(until == Until::NotAlive);
         }
     }
-    while progress.is_inside() || (go_on() && !state.stop.get()) {
+    while progress.is_inside() || ((progress.owes_iteration.get() || go_on()) && !state.stop.get())
+    {
         if d.is_deadlocked() {
             return Err(Box::new(Deadlock));
         }
@@ -381,6 +385,7 @@ fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
             break;
         }
     }
+    progress.owes_iteration.set(false);
     state.stop.set(false);
     Ok(state.is_alive())
 }

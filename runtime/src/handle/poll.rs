@@ -103,6 +103,9 @@ impl Poll {
         interest: Interest,
         mut f: impl FnMut(&Poll, io::Result<Ready>) -> R + 'static,
     ) {
+        if interest.is_none() {
+            return self.stop();
+        }
         if let Err(error) = self.change_interest(interest) {
             let poll = self.clone();
             let tell = Box::new(move || f(&poll, Err(error)).into_result());

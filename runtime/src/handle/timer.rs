@@ -20,6 +20,10 @@ handle_type! {
     /// [`LoopRef::update_time`](crate::LoopRef::update_time) cures it. Node's timers
     /// ([`set_timeout`](crate::set_timeout)) read the clock themselves.
     ///
+    /// It keeps its callback when it has fired or was stopped, for [`again`](Self::again), until it is
+    /// started anew or closed. A callback that holds a clone of its own timer keeps that alive so long:
+    /// use the one that it is given.
+    ///
     /// # Ordering
     /// In the timers phase, by deadline; equal deadlines in the order of their start. A timer that is
     /// started in the timers phase waits for the next iteration, even if it is due at once.

@@ -20,6 +20,7 @@ pub(crate) struct Watcher {
 type OnTurn = dyn FnMut(&Rc<Watcher>) -> Result;
 
 impl Watcher {
+    #[track_caller]
     fn make(kind: Kind) -> Rc<Self> {
         Handle::make(&current(), kind, |handle| Self {
             handle,

@@ -296,7 +296,9 @@ impl Inner {
         self.ask_for_nothing();
         let deadline = state.update_time().saturating_add(saturating_ns(PAUSE));
         let timer = state.arm(deadline, TimerTarget::Resource(self.handle.slot()));
-        self.paused.set(Some(timer));
+        if let Some(former) = self.paused.replace(Some(timer)) {
+            state.disarm(former);
+        }
         !self.is_starved.replace(true)
     }
 

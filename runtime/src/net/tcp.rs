@@ -18,7 +18,7 @@ handle_type! {
     /// A TCP connection, for callbacks and tasks.
     ///
     /// It closes when its last holder goes (after what is queued was written), when both directions
-    /// have ended, by an error of reading, or by [`close`](Self::close). The loop is a holder while a
+    /// have ended and a callback read the end, by an error of reading, or by [`close`](Self::close). The loop is a holder while a
     /// read callback is installed or requests are in flight.
     ///
     /// It implements futures-io's `AsyncRead` and `AsyncWrite`, and so does `&TcpStream`: two halves are

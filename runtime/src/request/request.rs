@@ -134,7 +134,8 @@ impl<T> Request<T> {
         }
     }
 
-    /// A name by which it can be cancelled later.
+    /// A name by which it can be cancelled later, if it is one for the pool; the name of any other
+    /// request does nothing.
     pub fn id(&self) -> RequestId {
         match &self.0 {
             Stage::Waiting(waiting) => waiting.id(),

@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use super::request::Waiting;
 use super::{Request, RequestId};
 use crate::base::Key;
-use crate::error::{Cancelled, JoinError, LoopGone, Result};
+use crate::error::{Cancelled, JoinError, LoopGone, Result, Uncaught};
 use crate::event_loop::{Answer, Answerable, Dispatcher, Flow, InFlight, State, current};
 use crate::pool::{Lane, Ticket};
 use crate::task::{Executor, JoinHandle, Joinable};
@@ -112,11 +112,13 @@ impl<V: Send + 'static> Work<V> {
     }
 
     fn cancel(&self) -> bool {
-        let cancelled = self.cancel_job();
-        if cancelled {
+        // The job is dropped by this, and that is foreign code: if it panics the request is over all
+        // the same.
+        let cancelled = catch_unwind(AssertUnwindSafe(|| self.cancel_job()));
+        if !matches!(cancelled, Ok(false)) {
             self.fail(Undone::Cancelled);
         }
-        cancelled
+        cancelled.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     /// Nobody waits any more.
@@ -161,6 +163,7 @@ impl<V: Send + 'static> Answerable for Work<V> {
 // --- requests ---
 
 /// Carries out `job` in the pool.
+#[track_caller]
 pub(crate) fn on_pool<T: Send + 'static>(
     lane: Lane,
     carried: Carried,
@@ -264,6 +267,21 @@ impl<T: Send + 'static> Joinable<T> for Work<Result<T, JoinError>> {
     }
 
     fn detach(&self) {
-        self.refuse();
+        let executor = self.state.executor.clone();
+        let report = move |result| {
+            if let Err(JoinError::Panicked(payload)) = result {
+                executor.report(Uncaught::Panic(payload));
+            }
+        };
+        if self.answer.is_settled() {
+            self.answer.take().into_iter().for_each(report);
+        } else {
+            // It is carried out all the same, and nobody else will see its panic.
+            let waiting = Box::new(move |result| {
+                report(result);
+                Ok(())
+            });
+            self.answer.callback(waiting, &self.state);
+        }
     }
 }

@@ -13,7 +13,8 @@
 //! that nobody wants; `resume` after a `pause` mostly finds it still there.
 //!
 //! It ends by `close`, with its last holder (then what is queued is written first), when both
-//! directions have ended, or by an error of reading. An error of writing ends the writing direction
+//! directions have ended (for a stream that is read by callback: a task drops its own), or by an error
+//! of reading. An error of writing ends the writing direction
 //! only: what the peer sent before can still be read.
 
 mod idle;
