@@ -14,9 +14,9 @@ pub(crate) const NS_PER_MS: u64 = 1_000_000;
 /// and jumps to the next timer when nothing but timers is waited for: an hour's `sleep` takes no
 /// time, and the order of timers is the same in every run.
 ///
-/// Nothing else that is waited for lets the clock jump: with a referenced handle other than a timer
-/// active (a listener, a pending read, an [`Async`](crate::handle::Async)), or with work in the pool,
-/// the loop waits for that, in real time. [`advance`](Self::advance) moves the clock in such cases.
+/// Nothing else that is waited for lets the clock jump: with a referenced handle active that another
+/// thread or the system can wake (a listener, a pending read, an [`Async`](crate::handle::Async)), or
+/// with work in the pool, the loop waits for that, in real time. [`advance`](Self::advance) moves the clock in such cases.
 ///
 /// # Examples
 /// ```

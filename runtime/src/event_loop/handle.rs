@@ -34,6 +34,13 @@ pub enum Kind {
     TcpStream,
 }
 
+impl Kind {
+    /// Whether the end of a wait can't come from such a handle, unless it is a timer's time.
+    fn wakes_nothing(self) -> bool {
+        matches!(self, Self::Timer | Self::Idle | Self::Prepare | Self::Check)
+    }
+}
+
 const ACTIVE: u8 = 1;
 const REF: u8 = 2;
 const CLOSING: u8 = 4;
@@ -214,8 +221,8 @@ impl Handle {
         let live = &self.state.live;
         if self.has(REF) {
             add(&live.handles, by);
-            if self.kind == Kind::Timer {
-                add(&live.timers, by);
+            if self.kind.wakes_nothing() {
+                add(&live.waiting_for_nothing, by);
             }
         } else {
             add(&live.unref_handles, by);

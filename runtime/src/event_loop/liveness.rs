@@ -13,8 +13,9 @@ pub(crate) struct Liveness {
     /// Handles that are active and not referenced: they keep nothing alive, but may wake a main
     /// future that waits.
     pub(crate) unref_handles: Cell<usize>,
-    /// Of `handles`, those that are timers: a manual clock jumps if there is nothing else.
-    pub(crate) timers: Cell<usize>,
+    /// Of `handles`, those that wait for no more than the time or the loop itself (timers, idle,
+    /// prepare, check): a manual clock jumps if there is nothing else.
+    pub(crate) waiting_for_nothing: Cell<usize>,
     /// Requests in flight.
     pub(crate) requests: Cell<usize>,
     pub(crate) main: Cell<Main>,

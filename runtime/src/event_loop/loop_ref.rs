@@ -82,7 +82,7 @@ impl LoopRef {
     ///
     /// # Platform notes
     /// On Windows there is none.
-    #[cfg(unix)]
+    #[cfg(all(unix, not(polling_test_poll_backend)))]
     pub fn backend_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.0.poller.as_fd()
     }

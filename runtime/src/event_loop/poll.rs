@@ -103,7 +103,7 @@ fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
         return Some(timeout);
     }
     let live = &state.live;
-    if live.handles.get() > live.timers.get() || live.requests.get() > 0 {
+    if live.handles.get() > live.waiting_for_nothing.get() || live.requests.get() > 0 {
         return None;
     }
     let now = state.clock().now_ns();

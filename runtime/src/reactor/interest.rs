@@ -75,6 +75,7 @@ impl Ready {
     pub(crate) const READABLE: Self = Self(READABLE);
     pub(crate) const WRITABLE: Self = Self(WRITABLE);
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    #[cfg_attr(polling_test_poll_backend, allow(dead_code))]
     pub(crate) const DISCONNECT: Self = Self(DISCONNECT);
     pub(crate) const PRIORITY: Self = Self(PRIORITY);
     pub(crate) const HANGUP: Self = Self(HANGUP);

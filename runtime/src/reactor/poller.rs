@@ -81,7 +81,8 @@ impl Poller {
         self.batch.with(|batch| batch.len() == EVENTS_PER_WAIT)
     }
 
-    #[cfg(unix)]
+    /// Of the poll() back end there is none.
+    #[cfg(all(unix, not(polling_test_poll_backend)))]
     pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         use std::os::fd::AsFd;
         self.polling.as_fd()

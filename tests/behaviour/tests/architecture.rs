@@ -60,7 +60,8 @@ fn each_layer_uses_only_those_below_it() {
         let own = layer(module).unwrap_or_else(|| panic!("{name} is in no layer"));
         for line in &lines {
             for used in line.split("crate::").skip(1) {
-                let end = used.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(used.len());
+                let end =
+                    used.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(used.len());
                 // What is no module is a name that the crate's root exports: for users, and for the
                 // macros of the upper layers.
                 if layer(&used[..end]).is_some_and(|used| used > own) {

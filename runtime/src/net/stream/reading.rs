@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use socket2::Socket;
 
 use super::kind::StreamHandle;
-use super::resource::{FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
+use super::resource::{END_TOLD, FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
 use crate::base::Waiter;
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
@@ -119,7 +119,7 @@ impl<S: StreamHandle> Stream<S> {
     /// The end: reading stops before it is told, so that the callback may start anew.
     #[inline(never)]
     fn end_of_stream(self: &Rc<Self>, stream: &S, d: &mut Dispatcher<'_>) -> Flow {
-        self.set(READ_ENDED, true);
+        self.set(READ_ENDED | END_TOLD, true);
         self.ask_no_more_for(Interest::READABLE);
         let _then = Then(self, |stream| stream.close_if_over());
         self.tell_reader(stream, Ok(&[]), d)

@@ -17,28 +17,30 @@ use crate::net::connect::Connecting;
 use crate::reactor::{Interest, Ready, Registration};
 
 /// `read_start` was called: a callback is there, be it running or not.
-pub(super) const READING: u8 = 1;
+pub(super) const READING: u16 = 1;
 /// The callback is kept, but not called.
-pub(super) const PAUSED: u8 = 2;
+pub(super) const PAUSED: u16 = 2;
 /// The end was read.
-pub(super) const READ_ENDED: u8 = 4;
+pub(super) const READ_ENDED: u16 = 4;
 /// `shutdown` was called, or a write failed.
-pub(super) const WRITE_ENDED: u8 = 8;
+pub(super) const WRITE_ENDED: u16 = 8;
 /// A read may find something without waiting: nothing was tried yet, or an event came that nobody
 /// took. A short read clears it; level mode reports what is left.
-pub(super) const READABLE: u8 = 16;
+pub(super) const READABLE: u16 = 16;
 /// The loop is an owner.
-const HELD: u8 = 32;
+const HELD: u16 = 32;
 /// An error waits to be told to the reader in the pending phase.
-pub(super) const FAILED: u8 = 64;
+pub(super) const FAILED: u16 = 64;
 /// A connect is under way.
-pub(crate) const CONNECTING: u8 = 128;
+pub(crate) const CONNECTING: u16 = 128;
+/// The end was told to a read callback.
+pub(super) const END_TOLD: u16 = 256;
 
 /// The state of a byte stream whose handle type is `S`.
 pub(crate) struct Stream<S: StreamHandle> {
     handle: Handle,
     socket: Guarded<Option<Registration<Socket>>>,
-    flags: Cell<u8>,
+    flags: Cell<u16>,
     pub(super) on_read: CallbackSlot<OnRead<S>>,
     pub(super) readers: Wakers,
     /// Made when a write first has to wait, or its limits are set.
@@ -69,12 +71,12 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     #[inline]
-    pub(crate) fn has(&self, flag: u8) -> bool {
+    pub(crate) fn has(&self, flag: u16) -> bool {
         self.flags.get() & flag != 0
     }
 
     #[inline]
-    pub(crate) fn set(&self, flag: u8, on: bool) {
+    pub(crate) fn set(&self, flag: u16, on: bool) {
         let flags = self.flags.get();
         self.flags.set(if on { flags | flag } else { flags & !flag });
     }
@@ -156,9 +158,10 @@ impl<S: StreamHandle> Stream<S> {
         crate::event_loop::close(&resource);
     }
 
-    /// Closes it if both directions have ended.
+    /// Closes it if both directions have ended. A task that read the end may ask again, and has the
+    /// stream to drop.
     pub(super) fn close_if_over(self: &Rc<Self>) {
-        if self.has(READ_ENDED) && self.has(WRITE_ENDED) && !self.is_writing() {
+        if self.has(END_TOLD) && self.has(WRITE_ENDED) && !self.is_writing() {
             self.close();
         }
     }
