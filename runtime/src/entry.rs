@@ -74,16 +74,9 @@ impl Main {
         Self { until: Until::MainIsDone, ..self }
     }
 
-    /// Runs a plain `main` as the main script, then the loop.
+    /// Runs a plain `main` as the main script, then the loop: a future that is done at its first poll.
     pub fn run<R: Report>(self, main: impl FnOnce() -> R) -> ExitCode {
-        let until = self.until;
-        self.drive(|lp, code| {
-            lp.run_script(|| {
-                *code = main().report()?;
-                Ok(())
-            })?;
-            if until == Until::MainIsDone { Ok(false) } else { lp.run_until_not_alive() }
-        })
+        self.run_async(|| async { main() })
     }
 
     /// Runs with the future that `main` makes as the main future.

@@ -184,18 +184,6 @@ impl Loop {
         }
     }
 
-    /// As [`run`](Self::run), for `main`.
-    pub(crate) fn run_until_not_alive(&mut self) -> Result<bool, Fatal> {
-        self.drive(None, |d| run_to_the_end(d, Until::NotAlive))
-    }
-
-    /// Runs `main` as the main script: an error of it is uncaught, and then it is over. The run that
-    /// follows begins with a full drain in any case.
-    pub(crate) fn run_script(&mut self, main: impl FnOnce() -> Result) -> Result<(), Fatal> {
-        let mut main = Some(main);
-        self.drive(None, |d| main.take().map_or(Ok(()), |main| script(d, |_| main())))
-    }
-
     /// Runs with `future` as the main future; `report` says whether its output is an error.
     pub(crate) fn run_main<F: Future>(
         &mut self,

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Loop, State, handle};
 use crate::task::ExitPayload;
@@ -61,31 +61,22 @@ impl End {
 }
 
 impl State {
-    /// Gives jobs of this loop that are in the pool the time that the builder allows.
+    /// Gives jobs of this loop that are in the pool the time that the builder allows. Their results are
+    /// nobody's any more.
     fn wait_for_jobs(&self, end: &mut End) {
         // A timeout that is too long for the clock is for ever.
         let deadline = Instant::now().checked_add(self.config.shutdown_timeout);
-        loop {
-            while let Ok(key) = self.mailbox.completed.try_recv() {
-                // Its result is nobody's any more.
-                let request = self.requests.with(|requests| requests.remove(key));
-                if let Some(request) = request {
-                    end.guard(|| request.abandon());
-                    end.guard(|| drop(request));
-                }
-            }
-            let left = deadline.map_or(Duration::MAX, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() || self.requests.with(|requests| requests.is_empty()) {
-                return;
-            }
-            let wakeup = self.poller.wakeup();
-            wakeup.set_asleep(true);
-            let wait = if wakeup.take_mail() { Duration::ZERO } else { left };
-            // An error of the poller leaves nothing to wait with.
-            if self.poller.wait(Some(wait)).is_err() {
-                return;
+        let mailbox = &self.mailbox.completed;
+        while !self.requests.with(|requests| requests.is_empty()) {
+            let completed = match deadline {
+                Some(deadline) => mailbox.recv_deadline(deadline).ok(),
+                None => mailbox.recv().ok(),
+            };
+            let Some(key) = completed else { return };
+            let request = self.requests.with(|requests| requests.remove(key));
+            if let Some(request) = request {
+                end.guard(|| request.abandon());
+                end.guard(|| drop(request));
             }
         }
     }

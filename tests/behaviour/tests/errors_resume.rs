@@ -44,8 +44,10 @@ struct Stage {
     throw: Throw,
     clock: Clock,
     /// Called at each error.
-    on_error: Rc<RefCell<Option<Box<dyn FnMut()>>>>,
+    on_error: Rc<RefCell<Option<OnError>>>,
 }
+
+type OnError = Box<dyn FnMut()>;
 
 impl Stage {
     fn mark(&self, event: impl Display + 'static) -> impl FnOnce() + 'static {

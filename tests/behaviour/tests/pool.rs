@@ -139,7 +139,7 @@ fn a_loops_own_pool_has_as_many_threads_as_the_builder_says() {
         let barrier = Arc::new(Barrier::new(expected));
         for _ in 0..expected {
             let barrier = barrier.clone();
-            spawn_blocking(move || barrier.wait()).callback(|output| drop(output.unwrap()));
+            spawn_blocking(move || barrier.wait()).callback(|output| _ = output.unwrap());
         }
         lp.run().unwrap();
         // While all are busy the next one can't have begun.
@@ -685,7 +685,7 @@ fn child_has_the_pool_it_was_told() {
     let barrier = Arc::new(Barrier::new(expected));
     for _ in 0..expected {
         let barrier = barrier.clone();
-        spawn_blocking(move || barrier.wait()).callback(|output| drop(output.unwrap()));
+        spawn_blocking(move || barrier.wait()).callback(|output| _ = output.unwrap());
     }
     lp.run().unwrap();
     let (to, started): (_, Receiver<()>) = mpsc::channel();

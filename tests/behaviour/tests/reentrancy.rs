@@ -65,13 +65,28 @@ trait Subject {
     fn restart(&self);
 }
 
-/// The subject's callback, to be started with as often as one likes.
-struct Calls(OnCall);
+/// The subject's callback, to be started with as often as one likes; only the newest start's may be called.
+struct Calls(OnCall, Rc<Cell<usize>>);
 
 impl Calls {
+    fn new(on_call: OnCall) -> Self {
+        Self(on_call, Rc::default())
+    }
+
+    /// The callback for one start.
+    fn fresh(&self) -> impl Fn() -> Result + 'static {
+        let (on_call, newest) = (self.0.clone(), self.1.clone());
+        newest.set(newest.get() + 1);
+        let mine = newest.get();
+        move || {
+            assert_eq!(mine, newest.get(), "the callback of an earlier start was called");
+            on_call()
+        }
+    }
+
     fn on_call<H: ?Sized>(&self) -> impl FnMut(&H) -> Result + 'static {
-        let on_call = self.0.clone();
-        move |_| on_call()
+        let fresh = self.fresh();
+        move |_| fresh()
     }
 }
 
@@ -79,7 +94,7 @@ struct TimerSubject(Timer, Calls);
 
 impl Subject for TimerSubject {
     fn make(on_call: OnCall) -> Self {
-        let subject = Self(Timer::new(), Calls(on_call));
+        let subject = Self(Timer::new(), Calls::new(on_call));
         subject.restart();
         subject
     }
@@ -103,7 +118,7 @@ macro_rules! watcher {
 
         impl Subject for $name {
             fn make(on_call: OnCall) -> Self {
-                let subject = Self($handle::new(), Calls(on_call));
+                let subject = Self($handle::new(), Calls::new(on_call));
                 subject.restart();
                 subject
             }
@@ -132,7 +147,7 @@ struct AsyncSubject(Async, RefCell<Option<AsyncSender>>);
 
 impl Subject for AsyncSubject {
     fn make(on_call: OnCall) -> Self {
-        let handle = Async::new(Calls(on_call).on_call());
+        let handle = Async::new(Calls::new(on_call).on_call());
         let sender = handle.sender();
         Self(handle, RefCell::new(Some(sender)))
     }
@@ -166,7 +181,7 @@ impl Subject for PollSubject {
         let (one, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
         other.write_all(b"x").unwrap();
         let poll = runtime::handle::Poll::new(&one).unwrap();
-        let subject = Self(poll, Calls(on_call), [one, other]);
+        let subject = Self(poll, Calls::new(on_call), [one, other]);
         subject.restart();
         subject
     }
@@ -180,7 +195,7 @@ impl Subject for PollSubject {
     }
 
     fn restart(&self) {
-        let on_call = self.1.0.clone();
+        let on_call = self.1.fresh();
         self.0.start(runtime::handle::Interest::READABLE, move |_, ready| match ready {
             Ok(_) => on_call(),
             // It was closed: this is the answer to the start.
@@ -195,7 +210,7 @@ impl Subject for ListenerSubject {
     fn make(on_call: OnCall) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let subject = Self(listener, Calls(on_call), address);
+        let subject = Self(listener, Calls::new(on_call), address);
         subject.restart();
         subject
     }
@@ -211,7 +226,7 @@ impl Subject for ListenerSubject {
     }
 
     fn restart(&self) {
-        let on_call = self.1.0.clone();
+        let on_call = self.1.fresh();
         self.0.listen(move |_, _| on_call());
     }
 }
@@ -223,7 +238,7 @@ impl Subject for StreamSubject {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = TcpStream::from_std(listener.accept().unwrap().0).unwrap();
-        let subject = Self(stream, Calls(on_call), peer);
+        let subject = Self(stream, Calls::new(on_call), peer);
         subject.restart();
         subject
     }
@@ -241,7 +256,7 @@ impl Subject for StreamSubject {
     }
 
     fn restart(&self) {
-        let on_call = self.1.0.clone();
+        let on_call = self.1.fresh();
         self.0.read_stop();
         self.0.read_start(move |_, data| match data {
             Ok([_, ..]) => on_call(),
@@ -254,7 +269,7 @@ struct TimeoutSubject(Cell<TimerId>, Calls);
 
 impl Subject for TimeoutSubject {
     fn make(on_call: OnCall) -> Self {
-        let calls = Calls(on_call);
+        let calls = Calls::new(on_call);
         Self(Cell::new(Self::set(&calls)), calls)
     }
 
@@ -280,7 +295,7 @@ struct IntervalSubject(Cell<TimerId>, Calls);
 
 impl Subject for IntervalSubject {
     fn make(on_call: OnCall) -> Self {
-        let calls = Calls(on_call);
+        let calls = Calls::new(on_call);
         Self(Cell::new(Self::set(&calls)), calls)
     }
 
@@ -306,7 +321,7 @@ struct ImmediateSubject(Cell<ImmediateId>, Calls);
 
 impl Subject for ImmediateSubject {
     fn make(on_call: OnCall) -> Self {
-        let calls = Calls(on_call);
+        let calls = Calls::new(on_call);
         Self(Cell::new(Self::set(&calls)), calls)
     }
 
@@ -407,7 +422,7 @@ fn case<S: Subject + 'static>(op: Op, target: Target, place: Place) {
                 }
                 DropOfACapture => {
                     let captured = OnDrop(move || world.operate().unwrap());
-                    (move || drop(captured))();
+                    drop(captured);
                     Ok(())
                 }
             }
@@ -436,8 +451,8 @@ fn case<S: Subject + 'static>(op: Op, target: Target, place: Place) {
             }
             failures += 1;
         }
-        for n in 0..2 {
-            let calls = world.calls[n].get() - before[n];
+        for (n, before) in before.into_iter().enumerate() {
+            let calls = world.calls[n].get() - before;
             assert!(calls <= 1, "subject {n} was called {calls} times in iteration {iteration}");
         }
     }

@@ -67,9 +67,10 @@ fn a_wake_on_another_thread_after_the_loops_end_drops_nothing_there() {
     drop(lp);
     assert_eq!(dropped_on.get(), Some(thread::current().id()));
     thread::spawn(move || {
+        let clone = waker.clone();
         waker.wake_by_ref();
-        waker.clone().wake();
-        drop(waker);
+        drop(clone);
+        waker.wake();
     })
     .join()
     .unwrap();
@@ -188,7 +189,9 @@ fn a_wake_during_the_own_poll_queues_the_task_once_when_the_poll_returns() {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
-        cx.waker().clone().wake();
+        let kept = cx.waker().clone();
+        kept.wake_by_ref();
+        drop(kept);
         queue_microtask(noting.mark("microtask"));
         Poll::Pending
     }));
@@ -269,8 +272,9 @@ fn the_last_waker_may_be_dropped_on_another_thread_while_the_task_lives() {
 
 #[test]
 fn a_waker_in_the_thread_local_of_the_loops_thread_may_be_used_when_that_ends() {
+    type Late = OnDrop<Box<dyn FnMut()>>;
     thread_local! {
-        static LATE: RefCell<Vec<OnDrop<Box<dyn FnMut()>>>> = const { RefCell::new(Vec::new()) };
+        static LATE: RefCell<Vec<Late>> = const { RefCell::new(Vec::new()) };
     }
     let _guard = Deadline::secs(20);
     thread::spawn(|| {
