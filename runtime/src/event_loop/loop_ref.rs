@@ -50,7 +50,7 @@ impl LoopRef {
     /// Whether a run would go on: a referenced handle is active, a request is in flight, something is
     /// pending, closing or deferred, or the main future is not done.
     pub fn is_alive(&self) -> bool {
-        self.0.is_open() && (self.0.is_alive() || self.0.progress.is_inside())
+        self.0.is_open() && (self.0.is_alive() || self.0.progress.is_interrupted())
     }
 
     /// The loop's cached time: that of the last wait, or of the last timer that was set.
@@ -91,7 +91,7 @@ impl LoopRef {
     /// to do now or nothing is alive, `None` if nothing but an event will come. In whole milliseconds,
     /// rounded up.
     pub fn backend_timeout(&self) -> Option<Duration> {
-        if self.0.progress.is_inside() { Some(Duration::ZERO) } else { self.0.poll_timeout() }
+        if self.0.progress.is_interrupted() { Some(Duration::ZERO) } else { self.0.poll_timeout() }
     }
 
     /// Counts since the loop was made.

@@ -102,6 +102,11 @@ impl Progress {
         self.is_inside.get()
     }
 
+    /// Whether an error ended the last attempt, and nothing has gone on since.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.thrown_in.get().is_some()
+    }
+
     /// Begins an iteration at `phase`, unless one is under way.
     pub(crate) fn begin(&self, phase: Phase) {
         if !self.is_inside.replace(true) {

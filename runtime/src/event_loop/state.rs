@@ -113,7 +113,7 @@ pub(crate) struct State {
     pub(crate) spare_buffer: Cell<Vec<u8>>,
     /// Given up when no descriptor is left, so that waiting connections can be shed.
     pub(crate) spare_descriptor: Cell<Option<crate::sys::OwnedSource>>,
-    pub(super) iterations: Cell<u64>,
+    pub(crate) iterations: Cell<u64>,
     pub(super) events: Cell<u64>,
 }
 

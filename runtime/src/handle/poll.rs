@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     callback: CallbackSlot<OnReady>,
     /// What the callback is for; none while it is stopped.
     started: Cell<Interest>,
+    /// The iteration it was started in: an event of that one is older than the start.
+    started_in: Cell<u64>,
     waiters: Guarded<Vec<Waiter>>,
 }
 
@@ -82,6 +84,7 @@ impl Poll {
                 source: Guarded::new(Some(source)),
                 callback: CallbackSlot::default(),
                 started: Cell::new(Interest::NONE),
+                started_in: Cell::new(0),
                 waiters: Guarded::default(),
             }
         });
@@ -118,6 +121,7 @@ impl Poll {
     fn change_interest(&self, interest: Interest) -> io::Result<()> {
         self.check_open()?;
         let former = self.0.started.replace(interest);
+        self.0.started_in.set(self.state().iterations.get());
         self.0.update().inspect_err(|_| self.0.started.set(former))
     }
 
@@ -214,13 +218,12 @@ impl Resource for Inner {
             d.checkpoint()?;
         }
         // What the tasks that were woken just now may have changed.
-        if self.handle.is_closing() || !ready.answers(self.started.get()) {
+        let started = self.started.get();
+        let is_older = self.started_in.get() == self.handle.state().iterations.get();
+        if self.handle.is_closing() || started.is_none() || is_older || !ready.answers(started) {
             return Ok(());
         }
         let poll = Poll(self);
-        if poll.0.started.get().is_none() {
-            return Ok(());
-        }
         let Some(mut callback) = poll.0.callback.take() else { return Ok(()) };
         let result = callback(&poll, Ok(ready));
         drop(callback);

@@ -726,3 +726,23 @@ fn an_interval_ends_with_a_stop_and_run_says_that_it_is_alive() {
     assert!(lp.run().unwrap());
     assert!(log.take().len() >= 2);
 }
+
+#[test]
+fn a_callback_can_ask_how_long_the_loop_would_block_and_whether_it_is_alive() {
+    let mut lp = Loop::builder().clock(runtime::Clock::manual()).build().unwrap();
+    let _here = lp.enter();
+    let asked = std::rc::Rc::new(std::cell::Cell::new(None));
+    let ask = asked.clone();
+    Timer::new()
+        .start(ms(1), None, move |timer| {
+            let lp = runtime::current();
+            let alone = (lp.is_alive(), lp.backend_timeout());
+            timer.start(ms(20), None, |_| ()).unwrap();
+            ask.set(Some((alone, (lp.is_alive(), lp.backend_timeout()))));
+            timer.stop();
+        })
+        .unwrap();
+    lp.run().unwrap();
+    let zero = Some(std::time::Duration::ZERO);
+    assert_eq!(asked.get(), Some(((false, zero), (true, Some(ms(20))))));
+}
