@@ -67,7 +67,7 @@ fn every_recorded_program_gives_nodes_trace() {
         if wrong.is_empty() {
             return;
         }
-        println!("not as recorded: {}", names(&wrong));
+        eprintln!("not as recorded: {}", names(&wrong));
     }
     let first = wrong[0];
     let ours = traces(&[first]).remove(first["name"].as_str().unwrap_or_default());
