@@ -8,14 +8,14 @@
 //! libuv's order since 1.45: due timers run at the end of an iteration, and `run` runs them once
 //! before the first. A phase that an error leaves is entered again where it was left.
 
+use std::rc::Rc;
+
 use super::builder::Microtasks;
 use super::progress::{Entry, Phase, Stage};
 use super::run::Mode;
-use super::{Dispatcher, Event, Flow, Pending, closing, poll, timers};
+use super::{Dispatcher, Event, Flow, Pending, Resource, closing, poll, timers};
 use crate::base::WatchList;
-use crate::event_loop::Resource;
 use crate::timers::Immediate;
-use std::rc::Rc;
 
 /// Rounds of the pending queue after poll, as libuv: a write that is issued from a write's callback
 /// must not starve the rest.

@@ -20,6 +20,7 @@
 mod idle;
 mod kind;
 mod lent;
+mod queue;
 mod reading;
 mod resource;
 mod writing;

@@ -8,8 +8,9 @@ use socket2::Socket;
 
 use super::idle::Idle;
 use super::kind::StreamHandle;
+use super::queue::Writing;
 use super::reading::OnRead;
-use super::writing::{OnDrain, Writing};
+use super::writing::OnDrain;
 use crate::base::{CallbackSlot, Guarded, Wakers};
 use crate::error::Closed;
 use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State};

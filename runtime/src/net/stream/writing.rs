@@ -7,14 +7,13 @@
 //!   writable event ──▶ one sendmsg of many entries ──▶ requests done, in order ──▶ empty: drained
 //! ```
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
+use super::queue::{Owner, Writing};
 use super::resource::{FAILED, Stream, WRITE_ENDED};
-use crate::base::Wakers;
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
 use crate::reactor::Interest;
@@ -22,134 +21,12 @@ use crate::request::{Plain, Request};
 use crate::sys;
 use crate::task::{coop, keep};
 
-/// Above this many queued bytes a stream is full: a soft line.
-const HIGH_WATER: usize = 64 * 1024;
-/// A write on top of more than this closes the stream: a hard line.
-const WRITE_LIMIT: usize = 64 * 1024 * 1024;
-/// As many queued writes are a hard line too: each costs memory, however small it is.
-const QUEUED_WRITES: usize = 1 << 20;
 /// System calls of one event: a quick peer and a long queue must not starve the other connections.
 const WRITES_PER_EVENT: usize = 32;
 /// Entries in one system call; no system takes fewer than 16, Linux 1,024.
 const SLICES: usize = 64;
 
 pub(super) type OnDrain<S> = dyn FnMut(&S) -> Result;
-
-/// What is queued, and who waits for that.
-pub(crate) struct Writing {
-    queue: VecDeque<Entry>,
-    /// Bytes that are queued.
-    size: usize,
-    high_water: usize,
-    limit: usize,
-    /// It was above the high-water mark since it was last empty.
-    was_full: bool,
-    /// Written, or failed; their requests are still to be told.
-    finished: VecDeque<(Rc<Plain<()>>, io::Result<()>)>,
-    /// Wait for the queue to be empty.
-    drained: VecDeque<Rc<Plain<()>>>,
-    shutdown: Option<Rc<Plain<()>>>,
-    /// Tasks in `poll_write` and `poll_flush`.
-    wakers: Rc<Wakers>,
-    /// What ended the writing direction.
-    error: Option<io::Error>,
-}
-
-struct Entry {
-    bytes: Box<[u8]>,
-    written: usize,
-    owner: Owner,
-}
-
-/// What is told when an entry is written. Both keep the loop alive until then.
-enum Owner {
-    Request(Rc<Plain<()>>),
-    /// It came through `AsyncWrite`, which said that it was written.
-    Nobody(#[expect(dead_code, reason = "its drop counts")] InFlight),
-}
-
-impl Owner {
-    fn into_request(self) -> Option<Rc<Plain<()>>> {
-        match self {
-            Self::Request(request) => Some(request),
-            Self::Nobody(_) => None,
-        }
-    }
-}
-
-impl Default for Writing {
-    fn default() -> Self {
-        Self {
-            queue: VecDeque::new(),
-            size: 0,
-            high_water: HIGH_WATER,
-            limit: WRITE_LIMIT,
-            was_full: false,
-            finished: VecDeque::new(),
-            drained: VecDeque::new(),
-            shutdown: None,
-            wakers: Rc::default(),
-            error: None,
-        }
-    }
-}
-
-impl Writing {
-    fn push(&mut self, bytes: Box<[u8]>, owner: Owner) {
-        self.size += bytes.len();
-        self.was_full |= self.size > self.high_water;
-        self.queue.push_back(Entry { bytes, written: 0, owner });
-    }
-
-    /// `written` bytes are gone: finishes the entries that are.
-    fn advance(&mut self, mut written: usize) {
-        self.size -= written;
-        while let Some(entry) = self.queue.front_mut() {
-            let left = entry.bytes.len() - entry.written;
-            if written < left {
-                entry.written += written;
-                return;
-            }
-            written -= left;
-            let entry = self.queue.pop_front().expect("just seen");
-            self.finished.extend(entry.owner.into_request().map(|request| (request, Ok(()))));
-        }
-    }
-
-    /// Everything that is queued ends with a copy of `error`.
-    fn fail(&mut self, error: &io::Error) {
-        self.size = 0;
-        for entry in std::mem::take(&mut self.queue) {
-            let request = entry.owner.into_request();
-            self.finished.extend(request.map(|request| (request, Err(copy_of(error)))));
-        }
-        let waiting = self.drained.drain(..).chain(self.shutdown.take());
-        self.finished.extend(waiting.map(|request| (request, Err(copy_of(error)))));
-    }
-
-    /// The queue became empty: who waited for that is finished too.
-    fn finish_drained(&mut self) {
-        self.finished.extend(self.drained.drain(..).map(|request| (request, Ok(()))));
-    }
-
-    /// Whether it was full and is empty now, and nobody was told.
-    fn has_drained(&self) -> bool {
-        self.was_full && self.queue.is_empty()
-    }
-
-    fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || !self.finished.is_empty() || self.shutdown.is_some()
-    }
-
-    /// The loop goes away.
-    pub(crate) fn abandon(self) {
-        let queued = self.queue.into_iter().filter_map(|entry| entry.owner.into_request());
-        let finished = self.finished.into_iter().map(|(request, _)| request);
-        for request in finished.chain(queued).chain(self.drained).chain(self.shutdown) {
-            request.abandon();
-        }
-    }
-}
 
 impl<S: StreamHandle> Stream<S> {
     fn with_writing<R>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
@@ -252,9 +129,7 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     fn enqueue(self: &Rc<Self>, bytes: Box<[u8]>, owner: Owner) -> io::Result<()> {
-        let is_over = self.with_writing(|writing| {
-            writing.size > writing.limit || writing.queue.len() >= QUEUED_WRITES
-        });
+        let is_over = self.with_writing(|writing| writing.is_over_limit());
         if is_over {
             drop(owner);
             self.fail_later(QueueFull.into());
@@ -365,7 +240,7 @@ impl<S: StreamHandle> Stream<S> {
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let mut count = 0;
                 for (slice, entry) in slices.iter_mut().zip(&writing.queue) {
-                    *slice = IoSlice::new(&entry.bytes[entry.written..]);
+                    *slice = IoSlice::new(entry.rest());
                     count += 1;
                 }
                 if count == 0 {
