@@ -24,6 +24,7 @@ mod handle;
 mod life;
 mod liveness;
 mod loop_ref;
+mod main_future;
 mod phases;
 mod poll;
 mod progress;

@@ -14,6 +14,7 @@ use slab::Slab;
 use super::future::{CallbackFuture, TaskFuture};
 use super::home::{self, SelfWake};
 use super::mail::{self, Mail};
+use super::main_future::MainState;
 use super::{JoinHandle, coop};
 use crate::base::{Guarded, LocalQueue};
 use crate::error::{Result, Uncaught};
@@ -22,7 +23,7 @@ use crate::error::{Result, Uncaught};
 pub(crate) type Runnable = async_task::Runnable<Meta>;
 
 /// Plain wakes of itself that one task may do in a checkpoint before it is deferred.
-const SELF_WAKES_PER_CHECKPOINT: u32 = 64;
+pub(super) const SELF_WAKES_PER_CHECKPOINT: u32 = 64;
 
 /// What is known of a task besides its future. Atomics, since a waker on another thread can reach
 /// it; all of them are touched on the loop's thread only, so `Relaxed` will do.
@@ -65,10 +66,10 @@ pub(crate) struct Executor {
     thrown: Cell<Option<Box<dyn Error>>>,
     /// Errors that nobody waited for, to be reported at the end of the checkpoint.
     unobserved: LocalQueue<Uncaught>,
-    checkpoint: Cell<u64>,
+    pub(super) checkpoint: Cell<u64>,
     polls: Cell<usize>,
     deferrals: Cell<u64>,
-    main: Guarded<MainState>,
+    pub(super) main: Guarded<MainState>,
     /// The loop is gone: nothing that is queued would ever run.
     is_gone: Cell<bool>,
 }
@@ -77,16 +78,6 @@ pub(crate) struct Executor {
 struct Entry {
     waker: Waker,
     is_aborted: bool,
-}
-
-/// The main future's share of what [`Meta`] is for a task.
-#[derive(Debug, Default)]
-struct MainState {
-    is_queued: bool,
-    is_running: bool,
-    woken_while_running: Option<SelfWake>,
-    self_wakes: u32,
-    counted_in: u64,
 }
 
 impl std::fmt::Debug for Executor {
@@ -170,7 +161,7 @@ impl Executor {
         }
     }
 
-    fn defer(&self, microtask: Microtask) {
+    pub(super) fn defer(&self, microtask: Microtask) {
         self.deferrals.set(self.deferrals.get() + 1);
         self.deferred.push(microtask);
     }
@@ -286,86 +277,6 @@ impl Executor {
             drop_queued();
             let left = self.living.with(|living| living.try_remove(place));
             drop(left);
-        }
-    }
-
-    // --- the main future ---
-
-    /// The main future's waker was called at home.
-    pub(crate) fn wake_main(&self) {
-        let meaning = home::self_wake();
-        let queue = self.main.with(|main| {
-            if main.is_running {
-                main.woken_while_running = main.woken_while_running.max_with(meaning);
-                false
-            } else {
-                !std::mem::replace(&mut main.is_queued, true)
-            }
-        });
-        if queue {
-            self.push(Microtask::Main);
-        }
-    }
-
-    /// Runs `poll`, one poll of the main future, with its budget and its wakes counted.
-    pub(crate) fn run_main<R>(&self, poll: impl FnOnce() -> R) -> R {
-        struct Finish<'a>(&'a Executor);
-        impl Drop for Finish<'_> {
-            fn drop(&mut self) {
-                self.0.main_returned();
-            }
-        }
-        self.main.with(|main| {
-            main.is_queued = false;
-            main.is_running = true;
-        });
-        let _finish = Finish(self);
-        coop::with_full_budget(|| home::with_own_wakes(poll))
-    }
-
-    fn main_returned(&self) {
-        let checkpoint = self.checkpoint.get();
-        let is_over = self.main.with(|main| {
-            main.is_running = false;
-            let meaning = main.woken_while_running.take()?;
-            main.is_queued = true;
-            Some(match meaning {
-                SelfWake::Yielding => false,
-                SelfWake::Deferred => true,
-                SelfWake::Plain => {
-                    if std::mem::replace(&mut main.counted_in, checkpoint) != checkpoint {
-                        main.self_wakes = 0;
-                    }
-                    main.self_wakes += 1;
-                    main.self_wakes > SELF_WAKES_PER_CHECKPOINT
-                }
-            })
-        });
-        match is_over {
-            Some(true) => self.defer(Microtask::Main),
-            Some(false) => self.push(Microtask::Main),
-            None => {}
-        }
-    }
-
-    /// The main future is done or dropped: a wake that comes late means nothing.
-    pub(crate) fn forget_main(&self) {
-        self.main.with(|main| *main = MainState::default());
-    }
-}
-
-/// Picks the stronger meaning when main woke itself several times in one poll.
-trait MaxWith {
-    fn max_with(self, meaning: SelfWake) -> Self;
-}
-
-impl MaxWith for Option<SelfWake> {
-    fn max_with(self, meaning: SelfWake) -> Self {
-        match (self, meaning) {
-            (Some(SelfWake::Deferred), _) | (_, SelfWake::Deferred) => Some(SelfWake::Deferred),
-            // A plain wake beside a yield: it asked for no more than the yield does.
-            (Some(SelfWake::Yielding), _) | (_, SelfWake::Yielding) => Some(SelfWake::Yielding),
-            _ => Some(SelfWake::Plain),
         }
     }
 }

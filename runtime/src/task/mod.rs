@@ -21,6 +21,7 @@ mod future;
 pub(crate) mod home;
 mod join;
 pub(crate) mod mail;
+mod main_future;
 mod waker;
 mod yielding;
 
