@@ -15,7 +15,10 @@ use runtime::{secs, spawn};
 
 #[runtime::main]
 async fn main() -> runtime::Result {
-    let port = std::env::args().nth(1).map_or(Ok(0), |port| port.parse())?;
+    let port = match std::env::args().nth(1) {
+        Some(port) => port.parse().map_err(|_| format!("{port:?} is no port"))?,
+        None => 0,
+    };
     let server = TcpListener::bind(("127.0.0.1", port))?;
     println!("{}", server.local_addr()?);
 
