@@ -222,6 +222,14 @@ outcome! {
     Elapsed, TimedOut, "the time was up before the operation was done"
 }
 
+outcome! {
+    /// An [`AbortSignal`](crate::sync::AbortSignal) was aborted first.
+    ///
+    /// It comes inside an [`io::Error`] of the kind `Other`, never `Interrupted`: what retries on that
+    /// would spin.
+    Aborted, Other, "the operation was aborted"
+}
+
 /// A copy of the outcome of ours that `error` carries.
 pub(crate) fn outcome_in(error: &io::Error) -> Option<io::Error> {
     fn copy<T: Error + Copy + Into<io::Error> + 'static>(
@@ -235,4 +243,5 @@ pub(crate) fn outcome_in(error: &io::Error) -> Option<io::Error> {
         .or_else(|| copy::<LoopGone>(inner))
         .or_else(|| copy::<QueueFull>(inner))
         .or_else(|| copy::<Elapsed>(inner))
+        .or_else(|| copy::<Aborted>(inner))
 }

@@ -13,6 +13,7 @@
 //! - **Handles**, as libuv has them: [`handle`].
 //! - **Sockets, files, time**: [`net`], [`fs`], [`time`]. What is done once is a [`Request`]: await it, or
 //!   give it a callback.
+//! - **Aborting**, as in JavaScript: [`sync`].
 //! - **The loop**: [`#[runtime::main]`](macro@main) makes one; embedders make a [`Loop`] and run it as they
 //!   like.
 //!
@@ -48,6 +49,7 @@ mod pool;
 mod reactor;
 mod request;
 mod schedule;
+pub mod sync;
 mod sys;
 mod task;
 pub mod time;
@@ -61,7 +63,8 @@ pub mod __private {
 
 pub use base::Clock;
 pub use error::{
-    Cancelled, Closed, Elapsed, JoinError, LoopGone, Never, Outcome, QueueFull, Result, Uncaught,
+    Aborted, Cancelled, Closed, Elapsed, JoinError, LoopGone, Never, Outcome, QueueFull, Result,
+    Uncaught,
 };
 pub use event_loop::{
     Builder, Entered, Loop, LoopRef, Metrics, Microtasks, Remote, before_exit, current, exit,

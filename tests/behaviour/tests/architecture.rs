@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["task", "timers"],
     &["event_loop"],
     &["schedule", "request", "handle"],
-    &["net", "fs", "time"],
+    &["net", "fs", "time", "sync"],
     &["entry", "lib"],
 ];
 

@@ -1,0 +1,12 @@
+//! What tasks and callbacks tell each other.
+//!
+//! ```text
+//!   AbortController ── abort() ──┐                  ┌──▶ on_abort(f)           called at once, in order
+//!                                ├──▶ AbortSignal ──┼──▶ aborted(), race(..)   tasks that go on
+//!                  timeout(d) ───┘                  └──▶ any([..])             another AbortSignal
+//! ```
+
+mod abort;
+
+pub use crate::error::Aborted;
+pub use abort::{AbortController, AbortListener, AbortSignal};
