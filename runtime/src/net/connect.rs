@@ -139,16 +139,20 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
         },
     };
     stream.set(CONNECTING, false);
-    stream.ask_no_more_for(Interest::WRITABLE);
     stream.update();
     let result = match result {
-        Ok(()) => Ok(S::wrap(stream)),
+        Ok(()) => Ok(S::wrap(stream.clone())),
         Err(error) => {
             stream.close();
             Err(error)
         }
     };
-    connecting.request.plain.settle(result, d)
+    let flow = connecting.request.plain.settle(result, d);
+    // Not before: what is read from at once stays registered, with its place among what is ready.
+    if !stream.wants_to_write() {
+        stream.ask_no_more_for(Interest::WRITABLE);
+    }
+    flow
 }
 
 impl<S: StreamHandle> Stream<S> {
