@@ -19,7 +19,9 @@
 //!
 //! What is started belongs to the loop while it is active, and the program ends when nothing is. A
 //! callback returns `()` or a [`Result`]: an `Err` is what a `throw` is in Node. No call of this API runs
-//! a callback from inside itself, so a `RefCell` that a callback has borrowed can't be borrowed twice.
+//! a callback from inside itself, so a `RefCell` that a callback has borrowed can't be borrowed twice;
+//! the exceptions are made for it: [`exit`], [`spawn_eager`], [`LoopRef::walk`] and
+//! [`abort`](sync::AbortController::abort).
 //!
 //! `select!` and `join!` are those of futures-util or futures-lite: nothing of ours is needed.
 //!

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -38,6 +39,14 @@ impl EventLog {
     pub fn expect<const N: usize>(&self, events: [&str; N]) {
         assert_eq!(self.take(), events);
     }
+}
+
+/// Prints `message` with the name of the test, though the test may pass: past the harness, which
+/// would keep it back.
+pub fn tell(message: impl Display) {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Without a stderr nobody is there to be told.
+    let _ = writeln!(std::io::stderr(), "{name}: {message}");
 }
 
 /// Ends the process if it lives too long: a test that hangs fails with a name.

@@ -290,7 +290,7 @@ fn a_round_trip_is_a_read_a_write_and_a_wait(name: &str, start: impl FnOnce(TcpS
         return echo_rounds(rounds.parse().unwrap(), start);
     }
     if !cfg!(target_os = "linux") || !can_trace() {
-        eprintln!("skipped: there is no strace here, or it may not trace");
+        behaviour::tell("skipped: there is no strace here, or it may not trace");
         return;
     }
     // The difference of two runs is free of what the start and the end cost.

@@ -422,7 +422,7 @@ fn more_than_a_batch_of_ready_descriptors_is_reported_in_one_iteration() {
     let polls = match polls {
         Ok(polls) => polls,
         Err(error) if error.raw_os_error() == Some(EMFILE) => {
-            eprintln!("skipped: the system does not allow 1,100 descriptors");
+            behaviour::tell("skipped: the system does not allow 1,100 descriptors");
             return;
         }
         Err(error) => panic!("{error}"),
@@ -447,7 +447,7 @@ fn a_full_batch_that_stays_ready_does_not_hold_the_loop_for_ever() {
         let poll = match Poll::new(&one) {
             Ok(poll) => poll,
             Err(error) if error.raw_os_error() == Some(EMFILE) => {
-                eprintln!("skipped: the system does not allow 1,024 descriptors");
+                behaviour::tell("skipped: the system does not allow 1,024 descriptors");
                 return;
             }
             Err(error) => panic!("{error}"),

@@ -34,7 +34,7 @@ fn with_many(name: &str, body: impl FnOnce(usize)) {
         return body(connections.parse().unwrap());
     }
     let Some(limit) = hard_limit().filter(|limit| *limit >= 1_000) else {
-        eprintln!("skipped: the system does not allow 1,000 descriptors");
+        behaviour::tell("skipped: the system does not allow 1,000 descriptors");
         return;
     };
     let connections = if limit >= DESCRIPTORS { CONNECTIONS } else { (limit - 100) / 2 };

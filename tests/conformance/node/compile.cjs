@@ -6,7 +6,7 @@
 
 const quote = JSON.stringify;
 const block = (body) => `{ ${(body ?? []).map(statement).join(' ')} }`;
-const callback = (body) => `() => ${block(body)}`;
+const callback = (body) => `() => { stall(); ${block(body)} }`;
 const handler = (body) => (body ? `(error) => ${block(body)}` : 'undefined');
 const onFulfilled = (body) => (body ? callback(body) : 'undefined');
 const promise = (name) => `promises[${quote(name)}].promise`;
@@ -91,7 +91,7 @@ function statement([operation, ...items]) {
 function compile(program) {
   const emissions = (program.beforeExit ?? []).map(callback).join(', ');
   return `'use strict';
-const { handles, promises, signals, log, nameOf, busy, interval, clear, deferred } = world;
+const { handles, promises, signals, log, stall, nameOf, busy, interval, clear, deferred } = world;
 const { sleep, yieldNow, awaitPool, pool, listen, connect, listenTo, closeServer } = world;
 const error = undefined;
 world.install({

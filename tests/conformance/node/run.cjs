@@ -11,14 +11,21 @@ const path = require('node:path');
 const { readLines, sameTrace } = require('./lines.cjs');
 
 const CHILD = path.join(__dirname, 'child.cjs');
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 10_000;
 // A collection makes V8 post a task, which ends with a drain: seen by what an error has left in the queues.
 const WITHOUT_COLLECTIONS = ['--min-semi-space-size=64', '--max-semi-space-size=64'];
 
-/** The trace of `program`, or an error that says how its process ended. */
-function runProgram(program) {
+/**
+ * The trace of `program`, or an error that says how its process ended. With `stalls`, a seed, it stalls now and then and
+ * has one thread in its pool; with `core` it has only that one.
+ */
+function runProgram(program, { stalls, core } = {}) {
+  const command = [process.execPath, '--no-warnings', ...WITHOUT_COLLECTIONS, CHILD];
+  if (stalls !== undefined) command.push(String(stalls));
+  if (core !== undefined) command.unshift('taskset', '--cpu-list', String(core));
+  const env = stalls === undefined ? process.env : { ...process.env, UV_THREADPOOL_SIZE: '1' };
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--no-warnings', ...WITHOUT_COLLECTIONS, CHILD], { timeout: DEADLINE_MS });
+    const child = spawn(command[0], command.slice(1), { timeout: DEADLINE_MS, env });
     let output = '';
     let errors = '';
     child.stdout.on('data', (chunk) => (output += chunk));
@@ -32,14 +39,14 @@ function runProgram(program) {
   });
 }
 
-/** Calls `done(line, trace or error)` for each line, in order; several processes run at a time. */
-async function runAll(lines, done, jobs = availableParallelism()) {
+/** Calls `done(line, trace or error)` for each line, in order; `jobs` processes run at a time. */
+async function runAll(lines, done, { jobs = availableParallelism(), ...conditions } = {}) {
   const results = lines.map(() => Promise.withResolvers?.() ?? withResolvers());
   let next = 0;
   const worker = async () => {
     while (next < lines.length) {
       const index = next++;
-      const outcome = await runProgram(lines[index].program).catch((error) => error);
+      const outcome = await runProgram(lines[index].program, conditions).catch((error) => error);
       results[index].resolve(outcome);
     }
   };

@@ -8,11 +8,15 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const timersPromises = require('node:timers/promises');
+const { Random } = require('./generator/random.cjs');
 
 const FILE_BYTES = 1000;
 const PBKDF2_ROUNDS = 1000; // about a millisecond
+const STALL_CHANCE = 0.06;
+const MOST_STALL_MS = 2;
 
-function makeWorld() {
+function makeWorld({ stalls }) {
+  const stall = makeStall(stalls);
   const trace = [];
   const handles = Object.create(null);
   const promises = Object.create(null);
@@ -124,7 +128,7 @@ function makeWorld() {
   }
 
   return {
-    handles, promises, signals, install, log, nameOf, busy, interval, clear, deferred,
+    handles, promises, signals, install, log, stall, nameOf, busy, interval, clear, deferred,
     sleep, yieldNow, awaitPool, pool, listen, connect, listenTo, closeServer,
   };
 }
@@ -138,6 +142,15 @@ function nameOf(failure) {
 // Not a loop: one that makes garbage for so long makes V8 post tasks of its own, and each of those ends with a drain.
 const sleeping = new Int32Array(new SharedArrayBuffer(4));
 const busy = (ms) => void Atomics.wait(sleeping, 0, 0, ms);
+
+/** What every callback begins with. */
+function makeStall(seed) {
+  if (seed === undefined) return () => {};
+  const random = new Random(seed);
+  return () => {
+    if (random.chance(STALL_CHANCE)) busy(random.between(1, MOST_STALL_MS));
+  };
+}
 
 function interval(ms, times, body) {
   let count = 0;

@@ -4,17 +4,18 @@ use crate::{
     pool::Sandbox,
     program::{Body, Combinator, Label, Name, PoolCall, Program, Statement},
     promise::{self, Promise, Rejections, Reporter},
-    signal::Signal,
     socket::{Server, Socket},
     task,
     thrown::{Completion, Thrown},
 };
-use runtime::{ImmediateId, Loop, TimerId, Uncaught};
+use runtime::{
+    __private::Main,
+    Clock, ImmediateId, Loop, TimerId, Uncaught,
+    sync::{AbortController, AbortSignal},
+};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    io,
-    panic::{self, AssertUnwindSafe},
     rc::{Rc, Weak},
     thread,
 };
@@ -22,31 +23,39 @@ use std::{
 /// The labels so far. What a program logged before it failed can still be read.
 pub(crate) type Trace = Rc<RefCell<Vec<String>>>;
 
-/// Runs `program` on a fresh loop, until the loop has nothing left to do.
-pub(crate) fn run(program: Program, sandbox: &Rc<Sandbox>, trace: &Trace) -> io::Result<()> {
-    let mut event_loop = Loop::new()?;
-    let _here = event_loop.enter();
-    let world = World::new(program, sandbox, trace);
-    world.install_hooks();
-    match panic::catch_unwind(AssertUnwindSafe(|| world.run_main())) {
-        Ok(()) => {}
-        // `exit` unwinds to the top of `run`, or to here if that has not begun.
-        Err(_) if event_loop.exit_code().is_some() => return Ok(()),
-        Err(panic) => panic::resume_unwind(panic),
-    }
-    event_loop.run()?;
+/// What passes while a program waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Time {
+    Real,
+    /// None: the clock jumps to the next timer.
+    Manual,
+}
+
+/// Runs `program` as the main of a program of `runtime`, on a fresh loop.
+pub(crate) fn run(program: Program, time: Time, sandbox: &Rc<Sandbox>, trace: &Trace) {
+    let manual_clock = match time {
+        Time::Real => None,
+        Time::Manual => Some(Clock::manual()),
+    };
+    let clock = manual_clock.clone().unwrap_or_else(Clock::real);
+    let world = World::new(program, manual_clock, sandbox, trace);
+    // What `#[runtime::main]` expands to. An error of main is the runtime's affair, like any other.
+    Main::with_builder(Loop::builder().clock(clock)).run(|| {
+        world.install_hooks();
+        Scope::of(&world).call(&world.program.main)
+    });
     world.forget();
-    Ok(())
 }
 
 /// What all the bodies of a program share.
 struct World {
     program: Program,
+    manual_clock: Option<Clock>,
     sandbox: Rc<Sandbox>,
     trace: Trace,
     handles: RefCell<HashMap<Name, Handle>>,
     promises: RefCell<HashMap<Name, Promise>>,
-    signals: RefCell<HashMap<Name, Signal>>,
+    signals: RefCell<HashMap<Name, AbortController>>,
     rejections: Rc<Rejections>,
 }
 
@@ -59,9 +68,15 @@ enum Handle {
 }
 
 impl World {
-    fn new(program: Program, sandbox: &Rc<Sandbox>, trace: &Trace) -> Rc<World> {
+    fn new(
+        program: Program,
+        manual_clock: Option<Clock>,
+        sandbox: &Rc<Sandbox>,
+        trace: &Trace,
+    ) -> Rc<World> {
         Rc::new_cyclic(|world: &Weak<World>| World {
             program,
+            manual_clock,
             sandbox: sandbox.clone(),
             trace: trace.clone(),
             handles: RefCell::default(),
@@ -97,14 +112,6 @@ impl World {
                 world.uncaught(&error);
             }
         });
-    }
-
-    fn run_main(self: &Rc<Self>) {
-        if let Err(error) = Scope::of(self).run(&self.program.main) {
-            self.uncaught(&error);
-            // Node's, after every uncaught error.
-            runtime::set_immediate(|| ());
-        }
     }
 
     fn uncaught(self: &Rc<Self>, error: &Thrown) {
@@ -182,7 +189,10 @@ impl Scope {
                 let name = self.error.as_ref().map_or("undefined".into(), Thrown::to_string);
                 self.world.log(format!("{label}:{name}"));
             }
-            S::Busy(time) => thread::sleep(*time),
+            S::Busy(time) => match &self.world.manual_clock {
+                Some(clock) => clock.advance(*time),
+                None => thread::sleep(*time),
+            },
             S::Throw(name) => return Err(Thrown::new(name)),
             S::Try { body, on_error, last } => {
                 self.attempt(body, on_error.as_ref(), last.as_ref())?
@@ -193,7 +203,8 @@ impl Scope {
 
             S::Timeout { id, delay, body } => {
                 let body = self.callback(body);
-                // Only `set_timeout_mut` keeps its callback for a timer that is refreshed after it fired.
+                // Only `set_timeout_mut` keeps its callback for a timer that is refreshed after it
+                // fired.
                 let timer = match self.world.program.refreshed.contains(id) {
                     true => runtime::set_timeout_mut(*delay, move |_| body()),
                     false => runtime::set_timeout(*delay, body),
@@ -277,17 +288,12 @@ impl Scope {
             }
             S::Suspend(_) => unreachable!("the parser allows it in the bodies of tasks only"),
             S::Signal(signal) => {
-                self.world.signals.borrow_mut().insert(signal.clone(), Signal::default());
+                self.world.signals.borrow_mut().insert(signal.clone(), AbortController::new());
             }
-            S::Abort(signal) => self.find_signal(signal)?.abort(),
+            S::Abort(signal) => self.find_controller(signal)?.abort(),
             S::OnAbort { signal, body } => {
                 let (scope, body) = (self.clone(), body.clone());
-                self.find_signal(signal)?.on_abort(move || {
-                    // Node throws what a listener throws from a tick, so that the next listener is called.
-                    if let Err(error) = scope.run(&body) {
-                        runtime::next_tick(move || Err(error.into()));
-                    }
-                });
+                self.find_signal(signal)?.on_abort(move || scope.call(&body));
             }
 
             S::Pool { call, label, body } => {
@@ -382,9 +388,13 @@ impl Scope {
         promise.ok_or_else(|| Thrown::undefined("promise", name))
     }
 
-    pub(crate) fn find_signal(&self, name: &str) -> Result<Signal, Thrown> {
-        let signal = self.world.signals.borrow().get(name).cloned();
-        signal.ok_or_else(|| Thrown::undefined("signal", name))
+    fn find_controller(&self, name: &str) -> Result<AbortController, Thrown> {
+        let controller = self.world.signals.borrow().get(name).cloned();
+        controller.ok_or_else(|| Thrown::undefined("signal", name))
+    }
+
+    pub(crate) fn find_signal(&self, name: &str) -> Result<AbortSignal, Thrown> {
+        Ok(self.find_controller(name)?.signal())
     }
 
     fn handle(&self, name: &str) -> Option<Handle> {

@@ -1,24 +1,26 @@
-//! Runs trace programs on `runtime` and prints their traces: lists of labels, in the order in which they were logged.
+//! Runs trace programs on `runtime` and prints their traces: lists of labels, in the order in which
+//! they were logged.
 //!
 //! ```text
 //! trace FILE.json              one program; a label a line
 //! trace --batch FILE.jsonl     {"name", "program"} a line; prints {"name", "trace"} for each, as soon as it has run
+//! trace --manual-clock ...     the same on a clock that jumps to the next timer: no time passes
 //! ```
 //!
-//! The programs say what is queued, and in what order it runs is the runtime's doing; the traces are compared with those of
-//! the same programs in Node. Each program has a fresh loop. Exit code 2: an argument or a program is malformed.
+//! The programs say what is queued, and in what order it runs is the runtime's doing; the traces
+//! are compared with those of the same programs in Node. Each program has a fresh loop. Exit code
+//! 2: an argument or a program is malformed.
 
 mod machine;
 mod parser;
 mod pool;
 mod program;
 mod promise;
-mod signal;
 mod socket;
 mod task;
 mod thrown;
 
-use machine::Trace;
+use machine::{Time, Trace};
 use pool::Sandbox;
 use program::Program;
 use serde_json::{Value, json};
@@ -30,15 +32,20 @@ use std::{
     rc::Rc,
 };
 
-const USAGE: &str = "usage: trace FILE.json | trace --batch FILE.jsonl";
+const USAGE: &str =
+    "usage: trace [--manual-clock] FILE.json | trace [--manual-clock] --batch FILE.jsonl";
 const MALFORMED: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments[..] {
-        ["--batch", path] => run_batch(path),
-        [path] if !path.starts_with("--") => run_single(path),
+    let (time, arguments) = match &arguments[..] {
+        ["--manual-clock", rest @ ..] => (Time::Manual, rest),
+        rest => (Time::Real, rest),
+    };
+    let result = match arguments {
+        ["--batch", path] => run_batch(path, time),
+        [path] if !path.starts_with("--") => run_single(path, time),
         _ => Err(Failure::Malformed(USAGE.into())),
     };
     match result {
@@ -65,20 +72,20 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn run_single(path: &str) -> Result<(), Failure> {
+fn run_single(path: &str, time: Time) -> Result<(), Failure> {
     let text = read(path)?;
     let program = parser::parse_json(&text)
         .and_then(|document| Program::parse(&document))
         .map_err(|error| Failure::Malformed(format!("{path}: {error}")))?;
     let mut output = io::stdout().lock();
-    for label in trace_of(path, program, &Rc::new(Sandbox::new()?)) {
+    for label in trace_of(path, program, time, &Rc::new(Sandbox::new()?)) {
         writeln!(output, "{label}")?;
     }
     Ok(())
 }
 
 /// A malformed line is reported and skipped: the others are not to be lost with it.
-fn run_batch(path: &str) -> Result<(), Failure> {
+fn run_batch(path: &str, time: Time) -> Result<(), Failure> {
     let text = read(path)?;
     let sandbox = Rc::new(Sandbox::new()?);
     let mut output = io::stdout().lock();
@@ -86,7 +93,7 @@ fn run_batch(path: &str) -> Result<(), Failure> {
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match parse_line(line) {
             Ok((name, program)) => {
-                let trace = trace_of(&name, program, &sandbox);
+                let trace = trace_of(&name, program, time, &sandbox);
                 writeln!(output, "{}", json!({ "name": name, "trace": trace }))?;
                 output.flush()?;
             }
@@ -119,12 +126,11 @@ fn parse_line(line: &str) -> Result<(String, Program), String> {
 }
 
 /// The trace of `program`; if it panics, what was logged until then.
-fn trace_of(name: &str, program: Program, sandbox: &Rc<Sandbox>) -> Vec<String> {
+fn trace_of(name: &str, program: Program, time: Time, sandbox: &Rc<Sandbox>) -> Vec<String> {
     let trace = Trace::default();
-    match panic::catch_unwind(AssertUnwindSafe(|| machine::run(program, sandbox, &trace))) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => eprintln!("trace: {name}: {error}"),
-        Err(_) => eprintln!("trace: {name}: panicked"),
+    let run = AssertUnwindSafe(|| machine::run(program, time, sandbox, &trace));
+    if panic::catch_unwind(run).is_err() {
+        eprintln!("trace: {name}: panicked");
     }
     trace.take()
 }

@@ -275,7 +275,8 @@ impl<'a> Items<'a> {
         value.as_f64().ok_or_else(|| expected("a number", value))
     }
 
-    /// Whole milliseconds. What is out of Node's range is left to the runtime, which has the same rule.
+    /// Whole milliseconds. What is out of Node's range is left to the runtime, which has the same
+    /// rule.
     fn delay(&mut self) -> Parsed<Duration> {
         // The cast cuts the fraction off and turns what is negative into 0.
         self.number().map(|ms| Duration::from_millis(ms as u64))

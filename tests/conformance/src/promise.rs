@@ -8,8 +8,8 @@
 //!  [ locked in ] ────────────────────┘
 //! ```
 //!
-//! Their values are never looked at, so a promise is fulfilled with nothing or rejected with an error. A rejection without
-//! any reaction is reported at the end of the checkpoint.
+//! Their values are never looked at, so a promise is fulfilled with nothing or rejected with an
+//! error. A rejection without any reaction is reported at the end of the checkpoint.
 
 use crate::thrown::{Completion, Thrown};
 use runtime::queue_microtask;
@@ -68,7 +68,8 @@ impl Promise {
         }
     }
 
-    /// Resolves with another promise: that one is asked in a microtask, and its reaction, a second one, settles `self`.
+    /// Resolves with another promise: that one is asked in a microtask, and its reaction, a second
+    /// one, settles `self`.
     pub(crate) fn adopt(&self, other: &Promise) {
         if self.0.is_locked.replace(true) {
             return;
@@ -112,7 +113,8 @@ impl Promise {
         }
     }
 
-    /// `then`: `react` turns the outcome into the one of the derived promise, in the same microtask.
+    /// `then`: `react` turns the outcome into the one of the derived promise, in the same
+    /// microtask.
     pub(crate) fn then(&self, react: impl FnOnce(Completion) -> Completion + 'static) -> Promise {
         let derived = Promise::new(&self.0.rejections);
         let settled = derived.clone();
@@ -186,8 +188,9 @@ pub(crate) fn race(rejections: &Rc<Rejections>, parts: &[Promise]) -> Promise {
     combine(rejections, parts, |_| {}, |promise, outcome, _| promise.complete(outcome))
 }
 
-/// Registers one reaction on each part, in order. `react` gets the combined promise, the outcome of a part, and whether all
-/// the others have settled; it is told of every one, so `any` sees its last part reject only if no other resolved it before.
+/// Registers one reaction on each part, in order. `react` gets the combined promise, the outcome of
+/// a part, and whether all the others have settled; it is told of every one, so `any` sees its last
+/// part reject only if no other resolved it before.
 fn combine(
     rejections: &Rc<Rejections>,
     parts: &[Promise],
@@ -254,7 +257,8 @@ impl Rejections {
         }
     }
 
-    /// Reports as one batch what there is; an error leaves the rest for the end of the next checkpoint.
+    /// Reports as one batch what there is; an error leaves the rest for the end of the next
+    /// checkpoint.
     fn report(self: Rc<Self>) -> runtime::Result {
         self.is_queued.set(false);
         let result = self.report_each();

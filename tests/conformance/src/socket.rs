@@ -241,7 +241,8 @@ impl Socket {
         });
     }
 
-    /// Runs the listeners that there are now, one after the other; an error keeps the rest from running.
+    /// Runs the listeners that there are now, one after the other; an error keeps the rest from
+    /// running.
     fn emit(&self, event: SocketEvent, len_bytes: Option<usize>) -> Completion {
         let listeners = self.0.listeners.borrow().clone();
         for listener in listeners.into_iter().filter(|listener| listener.event == event) {

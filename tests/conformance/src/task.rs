@@ -1,7 +1,8 @@
 //! Tasks: bodies that may suspend, run as tasks of the runtime.
 //!
-//! Where a task goes on is the runtime's doing: every suspension ends in a leaf future of the runtime or in the wake of the
-//! task by a promise. Bodies in bodies are boxed futures and cost no turn.
+//! Where a task goes on is the runtime's doing: every suspension ends in a leaf future of the
+//! runtime or in the wake of the task by a promise. Bodies in bodies are boxed futures and cost no
+//! turn.
 
 use crate::{
     machine::Scope,
