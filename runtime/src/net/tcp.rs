@@ -170,10 +170,10 @@ impl TcpStream {
     /// Closes the connection with RST: the peer sees `ECONNRESET`, and what is queued is dropped.
     ///
     /// # Errors
-    /// `EINVAL` after [`shutdown`](Self::shutdown) was called; [`Closed`](crate::Closed).
+    /// `EINVAL` while a [`shutdown`](Self::shutdown) waits for the queue; [`Closed`](crate::Closed).
     pub fn reset(&self) -> io::Result<()> {
         self.check_open()?;
-        if self.0.is_shut_down() {
+        if self.0.is_shutting_down() {
             return Err(sys::invalid());
         }
         self.0.with_socket(|socket| socket.set_linger(Some(Duration::ZERO)))?;

@@ -238,7 +238,7 @@ fn read_start_while_a_task_waits_is_ealready() {
 }
 
 #[test]
-fn read_start_after_the_end_is_enotconn_and_on_a_closed_stream_closed() {
+fn read_start_after_the_end_tells_the_end_again_and_on_a_closed_stream_closed() {
     let (mut lp, log, _guard) = start();
     let _here = lp.enter();
     let (ours, peer) = pair();
@@ -247,7 +247,7 @@ fn read_start_after_the_end_is_enotconn_and_on_a_closed_stream_closed() {
     lp.run().unwrap();
     ours.read_start(note(&log));
     lp.run().unwrap();
-    log.expect(["end", "NotConnected"]);
+    log.expect(["end", "end"]);
     ours.close();
     ours.read_start({
         let log = log.clone();
@@ -653,13 +653,21 @@ fn reset_sends_rst_and_cancels_what_is_queued() {
 }
 
 #[test]
-fn reset_after_shutdown_is_einval() {
+fn reset_is_einval_while_a_shutdown_waits_for_the_queue_and_not_after_it() {
     let (lp, _, _guard) = start();
     let _here = lp.enter();
-    let (ours, _peer) = pair();
+    let (ours, _peer) = narrow_pair();
+    while ours.write_queue_size() == 0 {
+        ours.write([0; 4096]);
+    }
     ours.shutdown();
     assert_eq!(ours.reset().unwrap_err().kind(), ErrorKind::InvalidInput);
     assert!(!ours.is_closing());
+
+    let (ours, _peer) = pair();
+    ours.shutdown();
+    ours.reset().unwrap();
+    assert!(ours.is_closing());
 }
 
 #[test]

@@ -50,9 +50,9 @@ macro_rules! byte_stream {
             /// Calls `f` with what comes, until the end, an error, or [`read_stop`](Self::read_stop).
             ///
             /// The data is the loop's buffer, lent for the call: up to 64 KiB. An empty slice is the
-            /// end, told once; then `f` is dropped, and writing goes on until it is ended too. An
-            /// error closes the stream after `f` was told; returning it from `f` makes it an uncaught
-            /// error, which a server hardly wants.
+            /// end; then `f` is dropped, and writing goes on until it is ended too. Who starts again
+            /// is told the end again. An error closes the stream after `f` was told; returning it from
+            /// `f` makes it an uncaught error, which a server hardly wants.
             ///
             /// The stream is active, so the loop holds it, until reading ends.
             ///
@@ -62,9 +62,8 @@ macro_rules! byte_stream {
             ///
             /// # Errors
             /// `f` gets them all, in the pending phase if reading can't even start: `EALREADY` if
-            /// somebody reads already, callback or task, which goes on; `ENOTCONN` if the end was read;
-            /// [`Closed`](crate::Closed), or what closed the stream. On a loop that is gone `f` is
-            /// dropped.
+            /// somebody reads already, callback or task, which goes on; [`Closed`](crate::Closed), or
+            /// what closed the stream. On a loop that is gone `f` is dropped.
             pub fn read_start<R: crate::Outcome>(
                 &self,
                 f: impl FnMut(&Self, std::io::Result<&[u8]>) -> R + 'static,

@@ -51,9 +51,6 @@ impl<S: StreamHandle> Stream<S> {
         if self.has(READING) || !self.readers.is_empty() {
             return Err(sys::already());
         }
-        if self.has(READ_ENDED) {
-            return Err(sys::not_connected());
-        }
         self.ask_for(Interest::READABLE)?;
         self.set(READING, true);
         self.set(PAUSED, false);

@@ -202,9 +202,9 @@ impl<S: StreamHandle> Stream<S> {
         Request::done(result)
     }
 
-    /// Whether the writing direction has ended, or will when the queue is written.
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.has(WRITE_ENDED)
+    /// Whether a shutdown waits for the queue.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.ask_writing(|writing| writing.shutdown.is_some())
     }
 
     pub(crate) fn drained(self: &Rc<Self>) -> Request<()> {
