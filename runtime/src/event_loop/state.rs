@@ -19,7 +19,7 @@ use crate::base::{Arena, Clock, Guarded, Heap, Instant, Key, LocalQueue, WatchLi
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::reactor::Poller;
-use crate::task::mail::{self, Mailbox, Sending};
+use crate::task::mail::{self, HandleKey, Mailbox, Sending};
 use crate::task::{Executor, Limits, Microtask};
 use crate::timers::{Fired, Immediates, TimerId, TimerLists};
 
@@ -104,6 +104,9 @@ pub(crate) struct State {
     pub(super) closing_now: LocalQueue<Closing>,
     /// Requests that wait for mail.
     pub(crate) requests: Guarded<Arena<Rc<dyn Answerable>>>,
+    /// The handles that connect, of those connects whose id was asked for. An entry ends with its
+    /// request. Not among `requests`: a loop that ends does not wait for these.
+    pub(crate) connects: Guarded<Arena<HandleKey>>,
     pub(super) hooks: Hooks,
     pub(super) stop: Cell<bool>,
     pub(super) exiting: Cell<Option<i32>>,
@@ -156,6 +159,7 @@ impl State {
             closing: LocalQueue::default(),
             closing_now: LocalQueue::default(),
             requests: Guarded::default(),
+            connects: Guarded::default(),
             hooks: Hooks::default(),
             stop: Cell::new(false),
             exiting: Cell::new(None),

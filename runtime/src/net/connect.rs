@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::TcpStream;
 use super::stream::{CONNECTING, Stream, StreamHandle};
+use crate::base::Key;
 use crate::error::Cancelled;
 use crate::event_loop::{Answer, Dispatcher, Flow, LoopRef, Resource, State};
 use crate::reactor::Interest;
@@ -24,6 +25,7 @@ pub(crate) struct Connecting<S: StreamHandle> {
 
 impl<S: StreamHandle> Connecting<S> {
     pub(super) fn abandon(self) {
+        self.request.forget_name();
         self.request.plain.abandon();
     }
 }
@@ -31,7 +33,33 @@ impl<S: StreamHandle> Connecting<S> {
 /// The request's end of it.
 pub(crate) struct Connect<S: StreamHandle> {
     plain: Rc<Plain<S>>,
-    stream: Cell<Weak<Stream<S>>>,
+    stream: Weak<Stream<S>>,
+    /// Its place in the loop's `connects`, if its id was asked for.
+    name: Cell<Key>,
+}
+
+impl<S: StreamHandle> Connect<S> {
+    fn new(stream: &Rc<Stream<S>>) -> Rc<Self> {
+        let (plain, stream) = (Plain::new(stream.state()), Rc::downgrade(stream));
+        Rc::new(Self { plain, stream, name: Cell::new(Key::DEAD) })
+    }
+
+    /// The stream, while it connects and nobody has closed it.
+    fn under_way(&self) -> Option<Rc<Stream<S>>> {
+        let stream = self.stream.upgrade()?;
+        (stream.has(CONNECTING) && !stream.handle().is_closing()).then_some(stream)
+    }
+
+    fn settle(&self, result: io::Result<S>, d: &mut Dispatcher<'_>) -> Flow {
+        self.forget_name();
+        self.plain.settle(result, d)
+    }
+
+    /// There is nothing to cancel any more.
+    fn forget_name(&self) {
+        let name = self.name.replace(Key::DEAD);
+        self.state().connects.with(|connects| connects.remove(name));
+    }
 }
 
 impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
@@ -43,27 +71,27 @@ impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
         self.plain.state()
     }
 
+    /// Named when first asked: who awaits a connect needs no entry.
     fn id(&self) -> RequestId {
-        self.plain.id()
+        let Some(stream) = self.under_way() else { return RequestId::DEAD };
+        let state = self.state();
+        if self.name.get() == Key::DEAD {
+            let handle = stream.handle().key();
+            self.name.set(state.connects.with(|connects| connects.insert(handle)));
+        }
+        RequestId::of_connect(state.id, self.name.get())
     }
 
     /// Gives the attempt up. The peer may have seen it already; nobody else has.
     fn cancel(&self) -> bool {
-        let stream = self.stream.take().upgrade();
-        let is_under_way = stream.as_ref().is_some_and(|stream| stream.has(CONNECTING));
-        if let Some(stream) = stream {
-            stream.close();
-        }
-        is_under_way
+        let Some(stream) = self.under_way() else { return false };
+        stream.close();
+        true
     }
 
     fn refuse(&self) {
         self.plain.refuse();
-        if let Some(stream) = self.stream.take().upgrade()
-            && stream.has(CONNECTING)
-        {
-            stream.close();
-        }
+        self.cancel();
     }
 }
 
@@ -72,7 +100,6 @@ pub(super) fn connect(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> R
     match begin(lp, addresses) {
         Ok((stream, connecting)) => {
             let request = connecting.request.clone();
-            request.stream.set(Rc::downgrade(&stream));
             stream.connecting.set(Some(Box::new(connecting)));
             stream.set(CONNECTING, true);
             stream.update();
@@ -91,7 +118,7 @@ fn begin(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> io::Result<Beg
     let socket = next_socket(&mut rest)?;
     let TcpStream(stream) = TcpStream::of_socket(lp, socket);
     stream.ask_for(Interest::WRITABLE)?;
-    let request = Rc::new(Connect { plain: Plain::new(lp.state()), stream: Cell::default() });
+    let request = Connect::new(&stream);
     Ok((stream, Connecting { request, rest }))
 }
 
@@ -147,7 +174,7 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
             Err(error)
         }
     };
-    let flow = connecting.request.plain.settle(result, d);
+    let flow = connecting.request.settle(result, d);
     // Not before: what is read from at once stays registered, with its place among what is ready.
     if !stream.wants_to_write() {
         stream.ask_no_more_for(Interest::WRITABLE);
@@ -160,6 +187,6 @@ impl<S: StreamHandle> Stream<S> {
     pub(super) fn cancel_connect(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
         let connecting = self.connecting.take()?;
         let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
-        Some(connecting.request.plain.settle(Err(error), d))
+        Some(connecting.request.settle(Err(error), d))
     }
 }

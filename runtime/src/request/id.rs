@@ -1,30 +1,74 @@
 //! Names of requests.
 
 use crate::base::Key;
-use crate::event_loop::context;
+use crate::event_loop::{State, close, context};
 
 /// Names a request that was given a callback, to cancel it later.
 ///
-/// It is a copyable name and owns nothing. The name of a request that is done, or used on another
-/// thread than the loop's, does nothing.
+/// It is a copyable name and owns nothing. What can be cancelled is said at
+/// [`Request::cancel`](super::Request::cancel). The name of anything else, of a request that is done,
+/// or of one on a loop that is gone, does nothing; so does any name on another thread than the loop's.
+///
+/// # Examples
+/// ```
+/// use runtime::Cancelled;
+/// use runtime::net::{TcpListener, TcpStream};
+///
+/// #[runtime::main]
+/// fn main() -> std::io::Result<()> {
+///     let server = TcpListener::bind("127.0.0.1:0")?;
+///     let id = TcpStream::connect(server.local_addr()?)
+///         .callback(|connected| assert!(Cancelled::is_in(&connected.unwrap_err())));
+///     assert!(id.cancel());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId {
     loop_id: u64,
-    key: Key,
+    name: Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    /// In the loop's `requests`.
+    Job(Key),
+    /// In the loop's `connects`.
+    Connect(Key),
 }
 
 impl RequestId {
     /// The name of what is done already, or can't be cancelled.
-    pub(super) const DEAD: Self = Self { loop_id: 0, key: Key::DEAD };
+    pub(crate) const DEAD: Self = Self { loop_id: 0, name: Name::Job(Key::DEAD) };
 
-    pub(super) const fn new(loop_id: u64, key: Key) -> Self {
-        Self { loop_id, key }
+    pub(super) const fn of_job(loop_id: u64, key: Key) -> Self {
+        Self { loop_id, name: Name::Job(key) }
+    }
+
+    pub(crate) const fn of_connect(loop_id: u64, key: Key) -> Self {
+        Self { loop_id, name: Name::Connect(key) }
     }
 
     /// As [`Request::cancel`](super::Request::cancel).
     pub fn cancel(self) -> bool {
         let Some(lp) = context::find(self.loop_id) else { return false };
-        let request = lp.state().requests.with(|requests| requests.get(self.key).cloned());
-        request.is_some_and(|request| request.cancel())
+        match self.name {
+            Name::Job(key) => cancel_job(lp.state(), key),
+            Name::Connect(key) => cancel_connect(lp.state(), key),
+        }
     }
+}
+
+fn cancel_job(state: &State, key: Key) -> bool {
+    let job = state.requests.with(|requests| requests.get(key).cloned());
+    job.is_some_and(|job| job.cancel())
+}
+
+/// Closes the handle that connects. Its request ends in the closing phase, and the entry with it.
+fn cancel_connect(state: &State, key: Key) -> bool {
+    let handle = state.connects.with(|connects| connects.get(key).copied());
+    let found = handle.and_then(|handle| state.registry.find(handle));
+    let Some(stream) = found.filter(|stream| !stream.handle().is_closing()) else { return false };
+    close(&stream);
+    true
 }

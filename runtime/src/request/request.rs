@@ -20,7 +20,7 @@ use crate::task::coop;
 /// - dropping it means that nobody wants the result. A pure question (read, metadata) that has not
 ///   begun is skipped; what has an effect (write, send) is carried out;
 /// - [`detach`](Self::detach) is a drop whose error is reported;
-/// - [`cancel`](Self::cancel) stops what has not begun.
+/// - [`cancel`](Self::cancel) stops a job that has not begun, or a connect.
 ///
 /// A cancelled request ends with [`Cancelled`](crate::Cancelled) inside of the `io::Error`. One that is
 /// done at once allocates nothing.
@@ -125,8 +125,16 @@ impl<T> Request<T> {
         }
     }
 
-    /// Stops the operation if it has not begun. True: it had not, and never will; the request ends with
-    /// [`Cancelled`](crate::Cancelled), in the poll phase.
+    /// Stops the operation, if that can still be had. True: it is stopped, and the request ends with
+    /// [`Cancelled`](crate::Cancelled). False: it goes on, or is over.
+    ///
+    /// - A job for the pool can be stopped until it begins.
+    /// - A connect can be stopped until its result is told: its socket closes at once.
+    /// - Nothing else can. What was given to `write`, say, is carried out; closing the stream ends it.
+    ///
+    /// # Ordering
+    /// A job ends in the poll phase. A connect ends in the closing phase, at its place among the
+    /// handles that were closed: the last one first.
     pub fn cancel(&self) -> bool {
         match &self.0 {
             Stage::Waiting(waiting) => waiting.cancel(),
@@ -134,8 +142,8 @@ impl<T> Request<T> {
         }
     }
 
-    /// A name by which it can be cancelled later, if it is one for the pool; the name of any other
-    /// request does nothing.
+    /// A name by which it can be cancelled later; that of a request which [`cancel`](Self::cancel)
+    /// can't stop does nothing.
     pub fn id(&self) -> RequestId {
         match &self.0 {
             Stage::Waiting(waiting) => waiting.id(),

@@ -190,7 +190,7 @@ impl<T: Send + 'static> Waiting<io::Result<T>> for Work<io::Result<T>> {
     }
 
     fn id(&self) -> RequestId {
-        RequestId::new(self.state.id, self.key.get())
+        RequestId::of_job(self.state.id, self.key.get())
     }
 
     fn cancel(&self) -> bool {
