@@ -15,6 +15,7 @@ use crate::{
     thrown::{Completion, Thrown},
 };
 use runtime::{
+    RequestId,
     net::{TcpListener, TcpStream},
     next_tick, set_immediate,
 };
@@ -97,6 +98,7 @@ pub(crate) struct Socket(Rc<SocketState>);
 struct SocketState {
     /// Empty while connecting.
     stream: OnceCell<TcpStream>,
+    connecting: Cell<Option<RequestId>>,
     /// What was asked for while connecting.
     waiting: RefCell<Vec<Wanted>>,
     listeners: RefCell<Vec<Listener>>,
@@ -127,6 +129,7 @@ impl Socket {
     fn new(server: Option<Server>) -> Socket {
         Socket(Rc::new(SocketState {
             stream: OnceCell::new(),
+            connecting: Cell::default(),
             waiting: RefCell::default(),
             listeners: RefCell::default(),
             server,
@@ -151,20 +154,21 @@ impl Socket {
                 this.emit_close_later();
                 return;
             }
-            TcpStream::connect(address).callback(move |result| match result {
+            let socket = this.clone();
+            let request = TcpStream::connect(address).callback(move |result| match result {
                 Ok(stream) => {
                     this.open(stream);
-                    if this.0.is_destroyed.get() {
-                        return Ok(());
-                    }
                     scope.labelled(label.as_ref()).call(&body)
                 }
+                // Cancelled by that: it is the closing phase.
+                Err(_) if this.0.is_destroyed.get() => Ok(this.emit(SocketEvent::Close, None)?),
                 Err(_) => {
                     this.destroy();
                     this.emit_close_later();
                     Ok(())
                 }
             });
+            socket.0.connecting.set(Some(request));
         });
         socket
     }
@@ -182,9 +186,6 @@ impl Socket {
             this.destroy();
             Ok(this.emit(SocketEvent::Close, None)?)
         });
-        if self.0.is_destroyed.get() {
-            return stream.close();
-        }
         let this = self.clone();
         stream.read_start(move |_, bytes| this.read(bytes));
         let unset = self.0.stream.set(stream).is_ok();
@@ -314,6 +315,8 @@ impl Socket {
         }
         if let Some(stream) = self.0.stream.get() {
             stream.close();
+        } else if let Some(request) = self.0.connecting.get() {
+            request.cancel();
         }
         drop(mem::take(&mut *self.0.waiting.borrow_mut()));
         if let Some(server) = &self.0.server {
