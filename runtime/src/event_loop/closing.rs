@@ -32,8 +32,9 @@ impl State {
         self.closing.push(closing);
     }
 
+    /// Those whose close callbacks run right now keep nothing alive any more.
     pub(super) fn has_closing(&self) -> bool {
-        !self.closing.is_empty() || !self.closing_now.is_empty()
+        !self.closing.is_empty()
     }
 }
 

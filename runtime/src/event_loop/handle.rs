@@ -166,7 +166,7 @@ impl Handle {
         }
     }
 
-    /// Whether it would keep the loop alive if it were active.
+    /// Whether it would keep the loop alive if it were active; a closed handle would not.
     pub fn has_ref(&self) -> bool {
         self.has(REF)
     }
@@ -250,8 +250,14 @@ impl Handle {
         drop(self.state.registry.set_link(self.slot(), link));
     }
 
+    /// Its close callback is next: it is not walked any more and, as in libuv, not referenced.
     pub(super) fn set_closed(&self) {
         self.set(CLOSED, true);
+        self.set(REF, false);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.has(CLOSED)
     }
 
     pub(super) fn take_closed_waiters(&self) -> Option<Box<ClosedWaiters>> {

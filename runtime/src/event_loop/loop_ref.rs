@@ -69,10 +69,14 @@ impl LoopRef {
     }
 
     /// Calls `f` with every handle of the loop, in the order they were made: active, inactive and
-    /// closing ones. `f` is called from inside this call, and may close what it sees.
+    /// closing ones, these until their close callback runs. `f` is called from inside this call, and
+    /// may close what it sees.
     pub fn walk(&self, mut f: impl FnMut(&Handle)) {
         for resource in self.0.registry.all() {
-            f(Resource::handle(&*resource));
+            let handle = Resource::handle(&*resource);
+            if !handle.is_closed() {
+                f(handle);
+            }
         }
     }
 
