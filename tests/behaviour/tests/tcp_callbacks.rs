@@ -96,8 +96,9 @@ fn the_end_drops_the_read_callback_while_writing_goes_on() {
     assert!(!ours.is_closing());
     ours.write("still");
     ours.shutdown();
-    assert!(ours.is_closing(), "both directions have ended");
+    assert!(!ours.is_closing(), "the pending phase ends it");
     lp.run().unwrap();
+    assert!(ours.is_closing(), "both directions have ended");
     let mut got = String::new();
     peer.read_to_string(&mut got).unwrap();
     assert_eq!(got, "still");
@@ -654,7 +655,7 @@ fn reset_sends_rst_and_cancels_what_is_queued() {
 
 #[test]
 fn reset_is_einval_while_a_shutdown_waits_for_the_queue_and_not_after_it() {
-    let (lp, _, _guard) = start();
+    let (mut lp, _, _guard) = start();
     let _here = lp.enter();
     let (ours, _peer) = narrow_pair();
     while ours.write_queue_size() == 0 {
@@ -664,8 +665,12 @@ fn reset_is_einval_while_a_shutdown_waits_for_the_queue_and_not_after_it() {
     assert_eq!(ours.reset().unwrap_err().kind(), ErrorKind::InvalidInput);
     assert!(!ours.is_closing());
 
+    ours.close();
+
     let (ours, _peer) = pair();
     ours.shutdown();
+    assert_eq!(ours.reset().unwrap_err().kind(), ErrorKind::InvalidInput);
+    lp.run().unwrap();
     ours.reset().unwrap();
     assert!(ours.is_closing());
 }

@@ -247,6 +247,9 @@ macro_rules! byte_stream {
             /// Ends the writing direction: sends FIN, after what is queued. When both directions have
             /// ended the stream closes.
             ///
+            /// # Ordering
+            /// With nothing queued the pending phase sends it, and tells it then.
+            ///
             /// # Errors
             /// `ENOTCONN` if it was shut down before; what ended writing; [`Closed`](crate::Closed).
             pub fn shutdown(&self) -> crate::Request<()> {

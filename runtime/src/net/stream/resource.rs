@@ -198,7 +198,7 @@ impl<S: StreamHandle> Resource for Stream<S> {
             Event::Ready(ready) => self.ready(ready, d),
             Event::Timer => self.idle_timer(d),
             Event::Pending => {
-                self.clone().finish_writes(d)?;
+                self.clone().pending_writes(d)?;
                 self.tell_failure(d)
             }
             Event::Turn | Event::Signalled => Ok(()),

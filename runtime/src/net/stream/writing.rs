@@ -191,15 +191,14 @@ impl<S: StreamHandle> Stream<S> {
             return Request::done(Err(error));
         }
         self.set(WRITE_ENDED, true);
-        if self.wants_to_write() {
-            let request = Plain::new(self.state());
-            self.with_writing(|writing| writing.shutdown = Some(request.clone()));
-            self.update();
-            return Request::waiting(request);
+        let request = Plain::new(self.state());
+        self.with_writing(|writing| writing.shutdown = Some(request.clone()));
+        if !self.wants_to_write() {
+            // Not in the call: a stream that both sides end must not close before the callback.
+            self.state().pending.push(Pending::Resource(self.clone()));
         }
-        let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
-        self.close_if_over();
-        Request::done(result)
+        self.update();
+        Request::waiting(request)
     }
 
     /// Whether a shutdown waits for the queue.
@@ -262,15 +261,26 @@ impl<S: StreamHandle> Stream<S> {
 
     fn emptied(self: &Rc<Self>) {
         self.ask_no_more_for(Interest::WRITABLE);
-        let shutdown = self.with_writing(|writing| {
-            writing.finish_drained();
-            writing.shutdown.take()
-        });
+        self.with_writing(Writing::finish_drained);
+        self.send_end();
+        self.wake_writers();
+    }
+
+    /// Sends the FIN that waits for the queue to be empty.
+    fn send_end(&self) {
+        let shutdown = self.ask_writing(|writing| writing.shutdown.take());
         if let Some(request) = shutdown {
             let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
             self.with_writing(|writing| writing.finished.push_back((request, result)));
         }
-        self.wake_writers();
+    }
+
+    /// What the stream asked the pending phase for.
+    pub(crate) fn pending_writes(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        if !self.wants_to_write() {
+            self.send_end();
+        }
+        self.finish_writes(d)
     }
 
     /// Tells the requests that are done, one by one, and then that the queue is empty.
