@@ -1,0 +1,121 @@
+//! Where we differ from libuv on purpose.
+
+/// A scenario that gives another trace than libuv's.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference {
+    /// The name of the scenario.
+    pub scenario: &'static str,
+    /// Our trace.
+    pub ours: &'static str,
+    /// Why it is better.
+    pub reason: &'static str,
+}
+
+/// All of them; whatever is not listed agrees.
+pub const DIFFERENCES: &[Difference] = &[
+    Difference {
+        scenario: "a_stop_in_the_last_timer_before_the_first_iteration",
+        ours: "timer more=0 alive=0",
+        reason: "Whether there is more is asked when the run ends, as libuv did before 1.45: \
+                 nothing is left alive.",
+    },
+    Difference {
+        scenario: "once_reads_the_clock_in_poll_first",
+        ours: "idle moved=1 moved=1 more=1",
+        reason: "A run begins with the clock, as libuv's did before 1.45: whoever runs a loop now \
+                 and then would else start timers in idle and prepare that are short by the \
+                 pause.",
+    },
+    Difference {
+        scenario: "nowait_reads_the_clock_in_poll_first",
+        ours: "idle moved=1 moved=1 more=1",
+        reason: "As for `run_once`: a run begins with the clock.",
+    },
+    Difference {
+        scenario: "again_on_a_closing_timer",
+        ours: "again=EINVAL active=0 timer-closed more=0",
+        reason: "Whoever starts a closed timer is told so, by `again` as by `start`.",
+    },
+    Difference {
+        scenario: "the_wait_after_a_slow_callback_is_counted_from_before_it",
+        ours: "timer wait=0 timer more=1",
+        reason: "The wait is computed from a fresh clock: a callback that takes long does not \
+                 delay the next timer by as much.",
+    },
+    Difference {
+        scenario: "a_send_to_one_made_later_is_heard_at_once",
+        ours: "second | third |",
+        reason: "What is sent while asyncs are called back waits for the next iteration, \
+                 whichever was made first: they can't keep the loop in this phase by sending to \
+                 each other.",
+    },
+    Difference {
+        scenario: "a_send_to_an_unreferenced_async_keeps_nothing_alive",
+        ours: "alive=1 first more=0",
+        reason: "Mail keeps the loop alive until it is delivered: what was sent before the end is \
+                 not lost.",
+    },
+    Difference {
+        scenario: "a_send_does_not_show_in_the_wait",
+        ours: "before=forever after=0",
+        reason: "A send to a loop that is awake makes no system call, so its descriptor need not \
+                 show it: the wait does.",
+    },
+    Difference {
+        scenario: "asyncs_and_sockets_are_called_back_in_the_order_of_readiness",
+        ours: "| first poll |",
+        reason: "The mailbox comes before the system's events: a send to a loop that is awake \
+                 makes no system call, so the system does not know its place among them.",
+    },
+    Difference {
+        scenario: "a_hang_up_is_told_to_a_poll_that_only_reads",
+        ours: "a=rwd |",
+        reason: "What the system reports is not cut down to what was asked for: a hang-up ends both \
+                 directions.",
+    },
+    Difference {
+        scenario: "a_poll_of_a_descriptor_with_an_error",
+        ours: "a=rwde | active=1",
+        reason: "An error of the descriptor is told as such, and whoever does its I/O learns which it \
+                 is; EBADF says something else.",
+    },
+    Difference {
+        scenario: "two_polls_of_one_descriptor",
+        ours: "a=r b=r | b=r |",
+        reason: "Each poll watches a duplicate of its own, so any number of them may watch one \
+                 descriptor.",
+    },
+    Difference {
+        scenario: "writes_of_two_streams_that_are_done_at_once",
+        ours: "a1=0 b1=0 a2=0 |",
+        reason: "Writes that are done at once are told in the order of the calls, not stream by stream.",
+    },
+    Difference {
+        scenario: "queued_writes_of_a_stream_that_reads_a_reset",
+        ours: "a=ECONNRESET 1=ECONNRESET 2=ECONNRESET 3=ECONNRESET |",
+        reason: "An error of reading closes the stream, and what was queued ends with that error, the \
+                 cause.",
+    },
+    Difference {
+        scenario: "a_stream_of_which_both_directions_have_ended",
+        ours: "shutdown=0 a=EOF | closing=1",
+        reason: "A stream that is read by callback closes by itself when both directions have ended.",
+    },
+    Difference {
+        scenario: "a_done_write_of_a_closed_stream_and_check",
+        ours: "write=0 check a-closed |",
+        reason: "A write that is done in the call is told in the pending phase, whatever becomes of the \
+                 stream.",
+    },
+    Difference {
+        scenario: "a_file_operation_is_cancelled_twice",
+        ours: "cancel=0 cancel=EBUSY file=ECANCELED 1=0 more=0",
+        reason: "What is cancelled can't be cancelled once more: only one call is told that it did it.",
+    },
+    Difference {
+        scenario: "a_descriptor_that_is_ready_before_a_job_is_done",
+        ours: "| 1=0 a=3 |",
+        reason: "The mailbox comes before the system's events: what is done while the loop is awake \
+                 costs no system call to be told.",
+    },
+];

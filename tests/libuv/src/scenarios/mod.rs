@@ -1,0 +1,31 @@
+//! The scenarios, a file a subject, named as in `c/`.
+
+pub mod asyncs;
+pub mod closing;
+pub mod listeners;
+pub mod loops;
+pub mod polls;
+pub mod pools;
+pub mod streams;
+pub mod timers;
+pub mod watchers;
+
+use crate::Scenario;
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = Scenario> {
+    [
+        loops::SCENARIOS,
+        timers::SCENARIOS,
+        watchers::SCENARIOS,
+        closing::SCENARIOS,
+        asyncs::SCENARIOS,
+        polls::SCENARIOS,
+        streams::SCENARIOS,
+        listeners::SCENARIOS,
+        pools::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
