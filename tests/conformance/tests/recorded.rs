@@ -1,86 +1,93 @@
 //! Every recorded program gives Node's trace.
 //!
-//! `recorded.jsonl` holds programs of `node/generate.cjs` with the traces of Node 20.20.2, those only
-//! that Node ran alike three times. Node is not needed to replay them.
+//! `recorded.jsonl` holds the programs of `node/record.cjs` with the traces of Node 20.20.2: those
+//! only that Node ran alike eight times. Node is not needed to replay them.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs, process};
+mod corpus;
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::thread;
+
+use corpus::{Recorded, Traces, difference, recorded, traces};
+use serde_json::Value;
+
+/// Processes at a time. The programs mostly wait.
+const PROCESSES: usize = 6;
 
 /// A program of real timers, on a machine that does something else as well, may be late and mix up
-/// groups that are 10 ms apart: it is tried again before it counts.
+/// groups that are 10 ms apart: it is tried again, alone, before it counts.
 const TRIES: usize = 3;
 
-fn recorded() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recorded.jsonl");
-    let text = fs::read_to_string(path).expect("the recorded programs");
-    text.lines().map(|line| serde_json::from_str(line).expect("a recorded program")).collect()
-}
-
-/// A file of our own, which is gone at the end.
-struct Batch(PathBuf);
-
-impl Batch {
-    fn of(programs: &[&Value]) -> Self {
-        let path = env::temp_dir().join(format!("recorded-{}.jsonl", process::id()));
-        let lines: Vec<_> = programs
-            .iter()
-            .map(|line| json!({ "name": line["name"], "program": line["program"] }).to_string())
-            .collect();
-        fs::write(&path, lines.join("\n")).expect("a temporary file");
-        Self(path)
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        // It is only a temporary file.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// The traces of `programs`, by name.
-fn traces(programs: &[&Value]) -> HashMap<String, Value> {
-    let batch = Batch::of(programs);
-    let trace = Command::new(env!("CARGO_BIN_EXE_trace")).arg("--batch").arg(&batch.0).output();
-    let printed = String::from_utf8(trace.expect("the trace command").stdout).expect("UTF-8");
-    let lines = printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("a trace"));
-    lines
-        .map(|mut line| (line["name"].as_str().unwrap_or_default().into(), line["trace"].take()))
-        .collect()
+/// The traces of `all`, run by several processes at a time.
+fn traces_in_parallel(all: &[Recorded]) -> Traces {
+    let shares = all.chunks(all.len().div_ceil(PROCESSES));
+    thread::scope(|scope| {
+        let running: Vec<_> = shares.map(|share| scope.spawn(move || traces(&[], share))).collect();
+        running.into_iter().flat_map(|share| share.join().expect("no panic")).collect()
+    })
 }
 
 #[test]
 fn every_recorded_program_gives_nodes_trace() {
     let all = recorded();
-    assert!(all.len() > 300, "{} programs", all.len());
-    let mut wrong: Vec<_> = all.iter().collect();
-    for _ in 0..TRIES {
-        let mut ours = traces(&wrong);
-        wrong.retain(|program| {
-            let name = program["name"].as_str().unwrap_or_default();
-            ours.remove(name).as_ref() != Some(&program["trace"])
-        });
-        if wrong.is_empty() {
-            return;
-        }
-        eprintln!("not as recorded: {}", names(&wrong));
+    let first = traces_in_parallel(&all);
+    let mut wrong: Vec<_> = all.iter().filter(|one| difference(one, &first).is_some()).collect();
+    for _ in 1..TRIES {
+        let again: Vec<_> = wrong.iter().map(|one| traces(&[], [*one])).collect();
+        let mut again = again.iter();
+        wrong.retain(|one| again.next().is_some_and(|ours| difference(one, ours).is_some()));
     }
-    let first = wrong[0];
-    let ours = traces(&[first]).remove(first["name"].as_str().unwrap_or_default());
-    panic!(
-        "these differ from Node: {}\nthe first:\n{}\nNode: {}\nours: {}",
-        names(&wrong),
-        first["program"],
-        first["trace"],
-        ours.unwrap_or_default()
-    );
+    let shown: Vec<_> =
+        wrong.iter().filter_map(|one| difference(one, &traces(&[], [*one]))).collect();
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), shown.join("\n"));
 }
 
-fn names(programs: &[&Value]) -> String {
-    let names: Vec<_> = programs.iter().filter_map(|program| program["name"].as_str()).collect();
-    names.join(" ")
+#[test]
+fn the_recorded_programs_are_of_all_families_and_reach_every_statement() {
+    let all = recorded();
+    assert!(all.len() >= 2000, "{} programs", all.len());
+    let (mut families, mut operations) = (BTreeMap::new(), BTreeMap::new());
+    for one in &all {
+        *families.entry(one.family.as_str()).or_insert(0) += 1;
+        one.program.as_object().into_iter().flatten().for_each(|(_, section)| {
+            count_operations(section, &mut operations);
+        });
+    }
+    for family in FAMILIES {
+        let least = if family == "classics" { 40 } else { 150 };
+        let count = families.get(family).copied().unwrap_or(0);
+        assert!(count >= least, "{count} programs of the family {family}");
+    }
+    for operation in OPERATIONS.split_whitespace() {
+        let count = operations.get(operation).copied().unwrap_or(0);
+        assert!(count >= 20, "`{operation}` is used {count} times");
+    }
+}
+
+const FAMILIES: [&str; 11] = [
+    "micro",
+    "timers",
+    "immediates",
+    "iophase",
+    "fs",
+    "tasks",
+    "errors",
+    "lifecycle",
+    "tcp",
+    "mixed",
+    "classics",
+];
+
+const OPERATIONS: &str = "
+    log logErr busy throw try exit nextTick microtask timeout interval immediate clear refresh ref unref
+    deferred resolve reject adopt then finally all race any allSettled
+    task turn await sleep yield awaitPool signal abort onAbort
+    pool listen connect on once write end destroy closeServer";
+
+fn count_operations<'a>(value: &'a Value, counts: &mut BTreeMap<&'a str, usize>) {
+    let Some(items) = value.as_array() else { return };
+    if let Some(Value::String(operation)) = items.first() {
+        *counts.entry(operation).or_insert(0) += 1;
+    }
+    items.iter().for_each(|item| count_operations(item, counts));
 }
