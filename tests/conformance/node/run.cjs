@@ -39,8 +39,8 @@ function runProgram(program, { stalls, core } = {}) {
   });
 }
 
-/** Calls `done(line, trace or error)` for each line, in order; `jobs` processes run at a time. */
-async function runAll(lines, done, { jobs = availableParallelism(), ...conditions } = {}) {
+/** Calls `done(line, trace or error)` for each line, in order; `jobs` processes run at a time, which mostly wait. */
+async function runAll(lines, done, { jobs = 2 * availableParallelism(), ...conditions } = {}) {
   const results = lines.map(() => Promise.withResolvers?.() ?? withResolvers());
   let next = 0;
   const worker = async () => {
