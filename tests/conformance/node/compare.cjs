@@ -20,6 +20,9 @@ const { shrink } = require('./shrink.cjs');
 
 const DEFAULT_TRACE = path.join(process.env.CARGO_TARGET_DIR ?? path.join(__dirname, '../../../target'), 'debug/trace');
 const TRIES = 2; // after the first one
+const DEADLINE_MS = 10_000;
+// What is left of a program may wait for ever for what was left out.
+const SMALLER_DEADLINE_MS = 2_000;
 
 const { values: options } = parseArgs({
   options: {
@@ -33,11 +36,11 @@ const { values: options } = parseArgs({
 });
 
 /** The traces of `lines` by name. What a crash has lost is run again, without the program that crashed. */
-async function runOurs(lines) {
+async function runOurs(lines, deadline = DEADLINE_MS) {
   const traces = new Map();
   let rest = lines;
   while (rest.length > 0) {
-    const printed = await runBatch(rest);
+    const printed = await runBatch(rest, deadline);
     printed.forEach(({ name, trace }) => traces.set(name, trace));
     rest = rest.slice(printed.length + 1);
   }
@@ -45,12 +48,12 @@ async function runOurs(lines) {
 }
 
 /** The lines printed by one process, which are fewer than `lines` if it crashed or hung. */
-function runBatch(lines) {
+function runBatch(lines, deadline) {
   const file = path.join(os.tmpdir(), `compare-${process.pid}.jsonl`);
   fs.writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
   return new Promise((resolve, reject) => {
     const child = spawn(options.trace, ['--batch', file], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const watchdog = setTimeout(() => child.kill(), 20_000);
+    const watchdog = setTimeout(() => child.kill(), deadline);
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
@@ -66,15 +69,15 @@ function runBatch(lines) {
 }
 
 /** Both traces of `line`, or null if they agree in one of `tries` or Node is not sure. */
-async function mismatch(line, tries) {
-  const node = await runProgram(line.program).catch(() => null);
+async function mismatch(line, tries, deadline = DEADLINE_MS) {
+  const node = await runProgram(line.program, { deadline }).catch(() => null);
   // What uses a name that was never defined fails differently in both.
   if (node === null || node.some((label) => label.includes('Cannot read'))) return null;
   let ours;
   for (let run = 0; run < tries; run += 1) {
-    ours = (await runOurs([line])).get(line.name) ?? ['(crashed)'];
+    ours = (await runOurs([line], deadline)).get(line.name) ?? ['(crashed)'];
     if (sameTrace(node, ours)) return null;
-    const again = await runProgram(line.program).catch(() => []);
+    const again = await runProgram(line.program, { deadline }).catch(() => []);
     if (!sameTrace(node, again)) return null;
   }
   return { node, ours };
@@ -115,7 +118,7 @@ async function show(line, difference) {
   let { program } = line;
   if (options.shrink) {
     const isInteresting = async (candidate) => {
-      const found = await mismatch({ ...line, program: candidate }, 1);
+      const found = await mismatch({ ...line, program: candidate }, 1, SMALLER_DEADLINE_MS);
       difference = found ?? difference;
       return found !== null;
     };

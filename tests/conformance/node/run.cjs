@@ -19,13 +19,13 @@ const WITHOUT_COLLECTIONS = ['--min-semi-space-size=64', '--max-semi-space-size=
  * The trace of `program`, or an error that says how its process ended. With `stalls`, a seed, it stalls now and then and
  * has one thread in its pool; with `core` it has only that one.
  */
-function runProgram(program, { stalls, core } = {}) {
+function runProgram(program, { stalls, core, deadline = DEADLINE_MS } = {}) {
   const command = [process.execPath, '--no-warnings', ...WITHOUT_COLLECTIONS, CHILD];
   if (stalls !== undefined) command.push(String(stalls));
   if (core !== undefined) command.unshift('taskset', '--cpu-list', String(core));
   const env = stalls === undefined ? process.env : { ...process.env, UV_THREADPOOL_SIZE: '1' };
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0], command.slice(1), { timeout: DEADLINE_MS, env });
+    const child = spawn(command[0], command.slice(1), { timeout: deadline, env });
     let output = '';
     let errors = '';
     child.stdout.on('data', (chunk) => (output += chunk));

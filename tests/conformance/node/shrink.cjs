@@ -3,13 +3,13 @@
 
 const SECTIONS = ['exit', 'beforeExit', 'rejectionHandled', 'unhandled', 'uncaught'];
 
-/** The smallest program found for which `isInteresting` holds; at most `tries` are tried. */
-async function shrink(program, isInteresting, tries = 400) {
+/** The smallest program for which `isInteresting` holds that is found in `seconds`. */
+async function shrink(program, isInteresting, seconds = 120) {
   let best = program;
-  let left = tries;
+  const end = Date.now() + seconds * 1000;
   const improve = async (candidates) => {
     for (const candidate of candidates(best)) {
-      if (left-- <= 0) return false;
+      if (Date.now() > end) return false;
       if (await isInteresting(candidate)) {
         best = candidate;
         return true;

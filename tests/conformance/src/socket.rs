@@ -109,6 +109,8 @@ struct SocketState {
     /// The FIN is sent.
     is_ended: Cell<bool>,
     peer_has_ended: Cell<bool>,
+    /// A listener of its end failed.
+    is_stuck: Cell<bool>,
     is_destroyed: Cell<bool>,
 }
 
@@ -136,6 +138,7 @@ impl Socket {
             is_ending: Cell::new(false),
             is_ended: Cell::new(false),
             peer_has_ended: Cell::new(false),
+            is_stuck: Cell::new(false),
             is_destroyed: Cell::new(false),
         }))
     }
@@ -182,6 +185,9 @@ impl Socket {
     fn open(&self, stream: TcpStream) {
         let this = self.clone();
         stream.closed().callback(move |_| {
+            if this.0.is_stuck.get() && !this.0.is_destroyed.get() {
+                return Ok(());
+            }
             // The loop may have closed it before we knew, after an error.
             this.destroy();
             Ok(this.emit(SocketEvent::Close, None)?)
@@ -212,14 +218,18 @@ impl Socket {
             return Ok(());
         }
         self.0.peer_has_ended.set(true);
-        let result = self.emit(SocketEvent::End, None);
+        if let Err(error) = self.emit(SocketEvent::End, None) {
+            // In Node the rest of the tick is lost, and the socket is never ended or destroyed by it.
+            self.0.is_stuck.set(true);
+            return Err(error.into());
+        }
         if self.0.is_ended.get() {
             self.destroy();
         } else {
             let this = self.clone();
             next_tick(move || this.end());
         }
-        Ok(result?)
+        Ok(())
     }
 
     pub(crate) fn on(
@@ -301,7 +311,7 @@ impl Socket {
             stream.shutdown().callback(move |_| {
                 this.0.is_ended.set(true);
                 next_tick(move || {
-                    if this.0.peer_has_ended.get() {
+                    if this.0.peer_has_ended.get() && !this.0.is_stuck.get() {
                         this.destroy();
                     }
                 });

@@ -132,7 +132,8 @@ class Core {
     const body = this.body(this.inner(scope, { mayThrow: false }));
     const throws = this.random.chance(0.6);
     if (throws) body.push(['throw', this.error('X')]);
-    const part = (changes) => this.body(this.inner(scope, changes));
+    const { mayThrow } = scope;
+    const part = (changes) => this.body(this.inner(scope, { mayThrow, ...changes }));
     const onError = throws || this.random.chance(0.5) ? part({ hasError: true }) : null;
     const last = onError === null || this.random.chance(0.4) ? part({}) : null;
     return [['try', body, onError, last]];
