@@ -58,7 +58,8 @@ const withPromises = (Base) => class extends Base {
     }
     const hung = this.reactions(this.inner(scope, { moment }), tree);
     if (isSettledNow) scope.promises.push(first);
-    const late = this.random.chance(0.2) ? [['resolve', first]] : [];
+    // Only then: else this would be what settles it, and the reactions would run in another moment.
+    const late = isSettledNow && this.random.chance(0.4) ? [['resolve', first]] : [];
     const rest = this.random.merge(settle, [...joined, ...hung]);
     return [...defined, ...rest, ...late];
   }
