@@ -196,11 +196,14 @@ fn handle_uncaught(state: &State, error: Uncaught) -> Result<(), Fatal> {
     let Some(mut handler) = state.hooks.uncaught.take() else {
         return Err(Fatal::Uncaught(error));
     };
-    // So that there is a next callback, after which what is left over runs.
-    state.immediates.with(|all| all.push(Immediate::Callback(Box::new(|| Ok(())))));
     match catch_unwind(AssertUnwindSafe(|| handler(error))) {
         _ if state.exiting.get().is_some() => Err(Fatal::Exit),
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => {
+            // So that there is a next callback, after which what is left over runs: as in Node
+            // behind the immediates that the handler queued.
+            state.immediates.with(|all| all.push(Immediate::Callback(Box::new(|| Ok(())))));
+            Ok(())
+        }
         Ok(Err(error)) => Err(Fatal::Uncaught(Uncaught::Error(error))),
         Err(payload) => Err(Fatal::Uncaught(Uncaught::Panic(payload))),
     }

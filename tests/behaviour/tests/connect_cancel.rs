@@ -195,6 +195,7 @@ fn the_name_of_a_connect_that_is_done_does_nothing_to_its_stream() {
     assert!(!stream.is_closing());
     stream.write("hello");
     stream.shutdown();
+    lp.run().unwrap();
     let mut got = String::new();
     server.accept().unwrap().0.read_to_string(&mut got).unwrap();
     assert_eq!(got, "hello");

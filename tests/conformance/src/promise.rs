@@ -223,7 +223,7 @@ pub(crate) trait Reporter {
 /// The rejected promises of a program that are to be reported, and when that is.
 pub(crate) struct Rejections {
     reporter: Weak<dyn Reporter>,
-    /// In the order of their rejection; those that are handled meanwhile are skipped.
+    /// In the order of their rejection; those that are handled before their batch are skipped.
     rejected: RefCell<VecDeque<Promise>>,
     handled: Cell<usize>,
     /// Whether `report` is queued for the end of the checkpoint.
@@ -274,16 +274,16 @@ impl Rejections {
             self.handled.set(self.handled.get() - 1);
             reporter.clone().rejection_handled()?;
         }
-        // What the bodies reject is for the next batch.
-        let batch = self.rejected.borrow().len();
-        for _ in 0..batch {
-            let Some(promise) = self.rejected.borrow_mut().pop_front() else { break };
-            if promise.0.is_handled.get() {
-                continue;
-            }
+        // One batch: what its bodies reject is for the next, and what they handle is still reported.
+        let mut batch = self.rejected.take();
+        batch.retain(|promise| !promise.0.is_handled.get());
+        while let Some(promise) = batch.pop_front() {
             promise.0.is_reported.set(true);
-            if let Some(Err(error)) = promise.0.outcome.get() {
-                reporter.clone().unhandled(error)?;
+            let Some(Err(error)) = promise.0.outcome.get() else { continue };
+            if let Err(error) = reporter.clone().unhandled(error) {
+                batch.append(&mut self.rejected.take());
+                self.rejected.replace(batch);
+                return Err(error);
             }
         }
         Ok(())
