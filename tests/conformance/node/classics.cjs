@@ -174,6 +174,10 @@ const programs = {
   'an-error-in-the-first-immediate': {
     main: [immediate('a', tick(log('tick')), ['throw', 'oops']), immediate('b', log('b')), immediate('c', log('c'))],
   },
+  'an-error-in-the-last-immediate': {
+    main: [immediate('a', tick(log('tick')), micro(log('microtask')), ['throw', 'oops'])],
+    uncaught: [immediate('b', log('first of the handler')), immediate('c', log('second of the handler'))],
+  },
   'an-error-in-main': {
     main: [tick(log('tick')), micro(log('microtask')), immediate('i', log('immediate')), ['throw', 'oops'],
       log('never')],
@@ -181,6 +185,11 @@ const programs = {
   'nobody-handles-it': {
     main: [['deferred', 'p'], ['reject', 'p', 'oops'], tick(log('tick')), micro(log('microtask')), log('main')],
     unhandled: [log('reported')],
+  },
+  'handled-while-the-batch-is-reported': {
+    main: [['deferred', 'p'], ['deferred', 'q'], ['reject', 'q', 'one'], ['reject', 'p', 'other']],
+    unhandled: [log('reported'), ['then', 'p', null, [['logErr', 'caught']], null]],
+    rejectionHandled: [log('never')],
   },
   'handled-too-late': {
     main: [['deferred', 'p'], ['reject', 'p', 'oops'],
