@@ -213,9 +213,9 @@ outcome! {
     Closed, NotConnected, "the handle is closed"
 }
 outcome! {
-    /// A stream's peer reads too slowly and the hard limit of its write queue is reached: the
-    /// stream closes. See `set_write_limit`.
-    QueueFull, StorageFull, "the write queue is over its limit: the peer reads too slowly"
+    /// The hard limit of a queue is reached. The peer of a stream reads too slowly, and the stream
+    /// closes: see `set_write_limit`. Of a UDP socket just the one datagram is dropped.
+    QueueFull, StorageFull, "the queue is over its limit: more is sent than goes out"
 }
 outcome! {
     /// The time was up before the future was done.

@@ -32,6 +32,8 @@ pub enum Kind {
     TcpListener,
     /// A [`TcpStream`](crate::net::TcpStream).
     TcpStream,
+    /// A [`UdpSocket`](crate::net::UdpSocket).
+    UdpSocket,
 }
 
 impl Kind {

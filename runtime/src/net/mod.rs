@@ -14,9 +14,11 @@ mod listener;
 mod pipe_to;
 mod stream;
 mod tcp;
+mod udp;
 
 pub use addr::ToAddr;
 pub use incoming::Incoming;
 pub use listener::TcpListener;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;
+pub use udp::{Interface, Received, UdpOptions, UdpSocket};

@@ -26,7 +26,7 @@ const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// Repeats a call that a signal interrupted.
 #[inline]
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
+pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> io::Result<T> {
     loop {
         match call() {
             Err(Errno::INTR) => {}

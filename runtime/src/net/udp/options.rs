@@ -1,0 +1,105 @@
+//! How a socket is bound.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::UdpSocket;
+use crate::event_loop::current;
+use crate::net::ToAddr;
+use crate::sys;
+
+/// Options that are to be set before a socket is bound; see [`UdpSocket::options`]. All are off.
+///
+/// # Examples
+/// ```
+/// use runtime::net::UdpSocket;
+///
+/// #[runtime::main]
+/// fn main() -> std::io::Result<()> {
+///     let one = UdpSocket::options().reuse_address(true).bind("127.0.0.1:0")?;
+///     let other = UdpSocket::options().reuse_address(true).bind(one.local_addr()?)?;
+///     assert_eq!(one.local_addr()?, other.local_addr()?);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "nothing is done before `bind`"]
+pub struct UdpOptions {
+    reuse_address: bool,
+    reuse_port: bool,
+    only_v6: bool,
+}
+
+impl UdpOptions {
+    /// Lets several sockets have one address and port, if all of them say so: listeners to a multicast
+    /// group, say. Which of them gets a datagram to the address itself is not defined.
+    pub fn reuse_address(mut self, on: bool) -> Self {
+        self.reuse_address = on;
+        self
+    }
+
+    /// Lets several sockets have one address and port, and the system spread what comes over them, by
+    /// sender.
+    ///
+    /// # Platform notes
+    /// On Linux, FreeBSD and DragonFly; elsewhere [`bind`](Self::bind) gives `Unsupported`.
+    pub fn reuse_port(mut self, on: bool) -> Self {
+        self.reuse_port = on;
+        self
+    }
+
+    /// Lets a socket at an address of IPv6 take no datagrams of IPv4.
+    ///
+    /// # Platform notes
+    /// OpenBSD knows no other sockets.
+    pub fn only_v6(mut self, on: bool) -> Self {
+        self.only_v6 = on;
+        self
+    }
+
+    /// As [`UdpSocket::bind`].
+    ///
+    /// # Errors
+    /// As [`UdpSocket::bind`]; `EINVAL` for [`only_v6`](Self::only_v6) at an address of IPv4.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn bind(self, address: impl ToAddr) -> io::Result<UdpSocket> {
+        let lp = current();
+        lp.check_open()?;
+        let mut failed = None;
+        for address in address.to_addrs()? {
+            match self.bind_at(address) {
+                Ok(socket) => return Ok(UdpSocket::of_socket(&lp, socket, address, false)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(sys::invalid))
+    }
+
+    fn bind_at(self, address: SocketAddr) -> io::Result<Socket> {
+        if self.only_v6 && address.is_ipv4() {
+            return Err(sys::invalid());
+        }
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if address.is_ipv6() {
+            match socket.set_only_v6(self.only_v6) {
+                Err(error) if self.only_v6 => return Err(error),
+                // A system without the other kind refuses to turn it off.
+                _ => {}
+            }
+        }
+        if self.reuse_address {
+            sys::reuse_address(&socket)?;
+        }
+        if self.reuse_port {
+            sys::reuse_port(&socket)?;
+        }
+        socket.bind(&address.into())?;
+        Ok(socket)
+    }
+}

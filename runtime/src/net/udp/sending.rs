@@ -1,0 +1,279 @@
+//! Sending: at once if the system takes it, else through a queue.
+//!
+//! ```text
+//!   send_to(data) ── queue empty ──▶ sendto ── taken ──▶ done, nothing allocated
+//!                         │             └── no room ──▶ copied and queued
+//!                         └── queued ──▶ behind the others
+//!   writable event ──▶ sendmmsg, 32 a call ──▶ requests done, in order
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::UdpSocket;
+use super::queue::SendQueue;
+use super::resource::{CONNECTED, Inner, V6};
+use crate::error::{Cancelled, QueueFull};
+use crate::event_loop::{Dispatcher, Flow};
+use crate::net::ToAddr;
+use crate::reactor::Interest;
+use crate::request::{Plain, Request};
+use crate::sys::{self, MANY};
+
+/// System calls of one event: a long queue must not starve the other sockets.
+const SENDS_PER_EVENT: usize = 32;
+
+/// Sending, for callbacks and tasks alike.
+impl UdpSocket {
+    /// Sends `data` as one datagram to the first of the addresses that is of the socket's family.
+    /// Tried at once; if the system has no room it is copied and queued, in the order of the calls.
+    ///
+    /// The result is the length of `data`. It need not be used; what is queued is sent all the same.
+    /// That a datagram was sent does not mean that it arrives.
+    ///
+    /// # Ordering
+    /// Requests of one socket are done in order, in the poll phase; one that was done at once calls
+    /// back in the pending phase.
+    ///
+    /// # Errors
+    /// The system's, of which each is told once and none ends the socket: `EMSGSIZE` for what is longer
+    /// than a datagram can be, `ENETUNREACH`, `EACCES` for a broadcast that was not allowed;
+    /// `EISCONN` if the socket is connected; [`QueueFull`](crate::QueueFull), which drops this datagram
+    /// only; `InvalidInput` for what is no address; [`Closed`](crate::Closed).
+    ///
+    /// # Cancel safety
+    /// A datagram that is queued stays queued when the future is dropped.
+    pub fn send_to(&self, data: impl AsRef<[u8]>, to: impl ToAddr) -> Request<usize> {
+        match self.0.destination(to) {
+            Ok(to) => self.0.send(data.as_ref(), Some(to)),
+            Err(error) => Request::done(Err(error)),
+        }
+    }
+
+    /// As [`send_to`](Self::send_to), to the peer of [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// `EDESTADDRREQ` if the socket is not connected; `ECONNREFUSED` if an earlier datagram found
+    /// nobody at the peer's port, which may be told to a receiver instead; else as
+    /// [`send_to`](Self::send_to).
+    pub fn send(&self, data: impl AsRef<[u8]>) -> Request<usize> {
+        self.0.send(data.as_ref(), None)
+    }
+
+    /// Sends a datagram if the system has room for it at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it has none, or something is queued; else as [`send_to`](Self::send_to).
+    pub fn try_send_to(&self, data: &[u8], to: impl ToAddr) -> io::Result<usize> {
+        let to = self.0.destination(to)?;
+        self.0.try_send(data, Some(to))
+    }
+
+    /// As [`try_send_to`](Self::try_send_to), to the peer of [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is no room, or something is queued; else as [`send`](Self::send).
+    pub fn try_send(&self, data: &[u8]) -> io::Result<usize> {
+        self.0.try_send(data, None)
+    }
+
+    /// Sends datagrams, each to its address, until the system refuses one: the number of those that
+    /// were sent. One system call takes 32 of them.
+    ///
+    /// # Errors
+    /// Those of the first datagram, as [`try_send_to`](Self::try_send_to). With one that was sent there
+    /// is no error; who sends the rest meets it.
+    ///
+    /// # Platform notes
+    /// Elsewhere than on Linux it is a call for each.
+    pub fn try_send_many_to(
+        &self,
+        datagrams: &[(impl AsRef<[u8]>, SocketAddr)],
+    ) -> io::Result<usize> {
+        self.0.check_destination(true)?;
+        self.0.try_send_many(datagrams, |(data, to)| (data.as_ref(), Some(*to)))
+    }
+
+    /// As [`try_send_many_to`](Self::try_send_many_to), to the peer of [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// Those of the first datagram, as [`try_send`](Self::try_send).
+    pub fn try_send_many(&self, datagrams: &[impl AsRef<[u8]>]) -> io::Result<usize> {
+        self.0.check_destination(false)?;
+        self.0.try_send_many(datagrams, |data| (data.as_ref(), None))
+    }
+
+    /// Bytes that are queued.
+    pub fn send_queue_size(&self) -> usize {
+        self.0.ask_queue(|queue| queue.size())
+    }
+
+    /// Datagrams that are queued.
+    pub fn send_queue_count(&self) -> usize {
+        self.0.ask_queue(|queue| queue.len())
+    }
+
+    /// Sets the limit of the queue, in bytes; default 64 MiB. A datagram on top of more than that fails
+    /// with [`QueueFull`](crate::QueueFull). A million (2^20) of them are too many in any case.
+    pub fn set_send_limit(&self, bytes: usize) {
+        self.0.with_queue(|queue| queue.limit = bytes);
+    }
+}
+
+impl Inner {
+    fn with_queue<R>(&self, f: impl FnOnce(&mut SendQueue) -> R) -> R {
+        self.queue.with(|queue| f(queue.get_or_insert_default()))
+    }
+
+    /// Asks the queue, if there is one.
+    fn ask_queue<R: Default>(&self, f: impl FnOnce(&mut SendQueue) -> R) -> R {
+        self.queue.with(|queue| queue.as_mut().map(|queue| f(queue)).unwrap_or_default())
+    }
+
+    /// Whether requests are in flight.
+    pub(super) fn is_sending(&self) -> bool {
+        self.ask_queue(|queue| queue.is_busy())
+    }
+
+    /// Whether something is queued for the system.
+    pub(super) fn wants_to_send(&self) -> bool {
+        self.ask_queue(|queue| !queue.is_empty())
+    }
+
+    /// Whether requests are done that were not told.
+    pub(super) fn owes_answers(&self) -> bool {
+        self.ask_queue(|queue| !queue.finished.is_empty())
+    }
+
+    /// What `to` names, those of the socket's own family first.
+    pub(super) fn addresses(&self, to: impl ToAddr) -> io::Result<Vec<SocketAddr>> {
+        let mut all = to.to_addrs()?;
+        all.sort_by_key(|address| address.is_ipv6() != self.has(V6));
+        Ok(all)
+    }
+
+    fn destination(&self, to: impl ToAddr) -> io::Result<SocketAddr> {
+        self.addresses(to)?.first().copied().ok_or_else(sys::invalid)
+    }
+
+    /// A connected socket takes no address, another needs one. Some systems say so by themselves.
+    fn check_destination(&self, is_given: bool) -> io::Result<()> {
+        self.handle.check_open()?;
+        match (is_given, self.has(CONNECTED)) {
+            (true, true) => Err(sys::is_connected()),
+            (false, false) => Err(sys::no_destination()),
+            _ => Ok(()),
+        }
+    }
+
+    fn send(self: &Rc<Self>, bytes: &[u8], to: Option<SocketAddr>) -> Request<usize> {
+        match self.try_send(bytes, to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.enqueue(bytes, to),
+            result => Request::done(result),
+        }
+    }
+
+    fn try_send(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
+        self.check_destination(to.is_some())?;
+        if self.wants_to_send() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.with_socket(|socket| sys::send_to(socket, bytes, to)).map_err(or_would_block)
+    }
+
+    fn try_send_many<'a, T>(
+        &self,
+        datagrams: &'a [T],
+        parts: impl Fn(&'a T) -> (&'a [u8], Option<SocketAddr>),
+    ) -> io::Result<usize> {
+        if self.wants_to_send() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut sent = 0;
+        for some in datagrams.chunks(MANY) {
+            match self.with_socket(|socket| sys::send_many(socket, some.iter().map(&parts))) {
+                Ok(count) => {
+                    sent += count;
+                    if count < some.len() {
+                        break;
+                    }
+                }
+                Err(error) if sent == 0 => return Err(or_would_block(error)),
+                // The next attempt begins with this datagram.
+                Err(_) => break,
+            }
+        }
+        Ok(sent)
+    }
+
+    fn enqueue(self: &Rc<Self>, bytes: &[u8], to: Option<SocketAddr>) -> Request<usize> {
+        if self.with_queue(|queue| queue.is_over_limit()) {
+            return Request::done(Err(QueueFull.into()));
+        }
+        if let Err(error) = self.ask_for(Interest::WRITABLE) {
+            return Request::done(Err(error));
+        }
+        let request = Plain::new(self.handle.state());
+        self.with_queue(|queue| queue.push(bytes.into(), to, request.clone()));
+        self.update();
+        Request::waiting(request)
+    }
+
+    /// The system has room: sends what is queued, and tells who waits for that.
+    #[inline(never)]
+    pub(super) fn writable(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        self.flush();
+        self.finish_sends(d)
+    }
+
+    fn flush(&self) {
+        for _ in 0..SENDS_PER_EVENT {
+            if !self.wants_to_send() {
+                break;
+            }
+            let sent = self.with_queue(|queue| {
+                self.with_socket(|socket| sys::send_many(socket, queue.datagrams()))
+            });
+            match sent {
+                Ok(count) => self.with_queue(|queue| queue.sent(count)),
+                Err(error) if sys::is_full(&error) => break,
+                // That of the first one. Those behind it are no worse for that.
+                Err(error) => self.with_queue(|queue| queue.failed(error)),
+            }
+        }
+        if !self.wants_to_send() {
+            self.ask_no_more_for(Interest::WRITABLE);
+        }
+    }
+
+    /// Tells the requests that are done, one by one.
+    pub(super) fn finish_sends(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
+        /// An error of a callback must not lose what is behind it.
+        struct Settle<'a>(&'a Rc<Inner>);
+        impl Drop for Settle<'_> {
+            fn drop(&mut self) {
+                self.0.pend_owed();
+                self.0.update();
+            }
+        }
+        let _settle = Settle(&self);
+        while let Some((request, result)) = self.ask_queue(|queue| queue.finished.pop_front()) {
+            request.settle(result, d)?;
+        }
+        Ok(())
+    }
+
+    /// In the closing phase: one request after the other ends as cancelled.
+    pub(super) fn cancel_send(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
+        let error = Cancelled.into();
+        self.ask_queue(|queue| queue.fail_all(&error));
+        let (request, result) = self.ask_queue(|queue| queue.finished.pop_front())?;
+        Some(request.settle(result, d))
+    }
+}
+
+/// No room is no room, whatever the system calls it.
+fn or_would_block(error: io::Error) -> io::Error {
+    if sys::is_full(&error) { io::ErrorKind::WouldBlock.into() } else { error }
+}
