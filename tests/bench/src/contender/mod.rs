@@ -1,0 +1,47 @@
+//! The workloads on `runtime`, by its public API, as its examples use it.
+
+mod accept;
+mod echo;
+mod files;
+mod flight;
+mod immediates;
+mod iteration;
+mod pool;
+mod serve;
+mod sink;
+mod tasks;
+mod ticks;
+mod timers;
+mod udp;
+mod wake;
+
+use std::io::Result;
+
+use crate::args::Args;
+use crate::report::unsupported;
+
+/// Runs the workload that was asked for. That of a server ends with the process.
+///
+/// # Errors
+/// If the arguments make no sense; if the workload is not supported; those of the system.
+pub fn run(args: &Args) -> Result<()> {
+    match args.workload() {
+        "echo" => echo::echo(args),
+        "mem" => echo::mem(args),
+        "sink" => sink::sink(args),
+        "accept" => accept::accept(args),
+        "udp" => udp::udp(args),
+        "timers-fire" => timers::fire(args),
+        "timers-churn" => timers::churn(args),
+        "timers-rearm" => timers::rearm(args),
+        "spawn" => tasks::spawn_and_run(args),
+        "yield" => tasks::yield_in_turn(args),
+        "chan" => tasks::send_to_and_fro(args),
+        "ticks" => ticks::ticks(args).and_then(|()| immediates::immediates(args)),
+        "loop" => iteration::empty(args),
+        "pool" => pool::pool(args),
+        "wake" => wake::wake(args),
+        "fs" => files::files(args),
+        other => Err(unsupported(other)),
+    }
+}

@@ -1,0 +1,44 @@
+//! `pool`: empty jobs for four threads.
+
+use std::io::Result;
+use std::time::Instant;
+
+use runtime::{Loop, spawn_blocking};
+
+use super::flight;
+use crate::args::{Api, Args};
+use crate::report::{percentiles, rate};
+
+const THREADS: usize = 4;
+
+pub(super) fn pool(args: &Args) -> Result<()> {
+    let mut lp = Loop::builder().pool_threads(THREADS).build()?;
+    let _here = lp.enter();
+    let (count, width): (u64, u64) = (args.value("n")?, args.value("inflight")?);
+    let (api, one_at_a_time): (Api, u64) = (args.api()?, args.value("lat")?);
+
+    run(&mut lp, api, 1000.min(count), width)?; // the threads start
+    let start = Instant::now();
+    run(&mut lp, api, count, width)?;
+    rate("pool_throughput", start, count, "ops");
+
+    let mut samples = Vec::new();
+    for _ in 0..one_at_a_time {
+        let start = Instant::now();
+        run(&mut lp, api, 1, 1)?;
+        samples.push(start.elapsed());
+    }
+    percentiles("pool_rtt", samples);
+    Ok(())
+}
+
+fn run(lp: &mut Loop, api: Api, count: u64, width: u64) -> Result<()> {
+    match api {
+        Api::Callback => flight::by_callbacks(lp, count, width, |_, landing| {
+            spawn_blocking(|| ()).callback(|_| landing.done());
+        }),
+        Api::Future => flight::by_futures(lp, count, width, async |_| {
+            spawn_blocking(|| ()).await.expect("an empty job");
+        }),
+    }
+}

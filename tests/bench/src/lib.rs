@@ -1,0 +1,15 @@
+//! What the programs of the bench suite share; and ours, as a library so that the tests can run it too.
+//!
+//! ```text
+//!   args, report      how a workload is asked for, and how it answers: contender, floor and peers alike
+//!   delays, limit     the same random timers for all; a server's end
+//!   contender         the workloads on `runtime`
+//!   floor             the workloads on nothing
+//! ```
+
+pub mod args;
+pub mod contender;
+pub mod delays;
+pub mod floor;
+pub mod limit;
+pub mod report;
