@@ -19,8 +19,8 @@
 enum { DEADLINE_SECONDS = 10 };
 
 static const struct scenario *const tables[] = {
-    loop_scenarios,   timer_scenarios,  watcher_scenarios, closing_scenarios, async_scenarios,
-    poll_scenarios,   stream_scenarios, listener_scenarios, pool_scenarios,
+    loop_scenarios, timer_scenarios,  watcher_scenarios,  closing_scenarios,  async_scenarios,
+    poll_scenarios, stream_scenarios, listener_scenarios, datagram_scenarios, pool_scenarios,
 };
 
 void note(const char *format, ...) {

@@ -22,6 +22,7 @@ extern const struct scenario async_scenarios[];
 extern const struct scenario poll_scenarios[];
 extern const struct scenario stream_scenarios[];
 extern const struct scenario listener_scenarios[];
+extern const struct scenario datagram_scenarios[];
 extern const struct scenario pool_scenarios[];
 
 /* Appends one label, which has no blanks, to the trace. */

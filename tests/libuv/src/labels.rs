@@ -25,8 +25,17 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::WouldBlock, "EAGAIN"),
 ];
 
-/// Codes that have no kind of their own, by the number that every Unix gives them.
-const NUMBERS: &[(i32, &str)] = &[(1, "EPERM"), (9, "EBADF"), (13, "EACCES"), (24, "EMFILE")];
+/// Codes that have no kind of their own, by the number that Linux gives them.
+const NUMBERS: &[(i32, &str)] = &[
+    (1, "EPERM"),
+    (9, "EBADF"),
+    (13, "EACCES"),
+    (24, "EMFILE"),
+    (89, "EDESTADDRREQ"),
+    (90, "EMSGSIZE"),
+    (106, "EISCONN"),
+    (114, "EALREADY"),
+];
 
 /// `what=0`, or `what=NAME` with libuv's name of the error.
 pub fn status<T>(what: &str, result: &io::Result<T>) -> String {

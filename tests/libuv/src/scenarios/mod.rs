@@ -2,6 +2,7 @@
 
 pub mod asyncs;
 pub mod closing;
+pub mod datagrams;
 pub mod listeners;
 pub mod loops;
 pub mod polls;
@@ -23,6 +24,7 @@ pub fn all() -> impl Iterator<Item = Scenario> {
         polls::SCENARIOS,
         streams::SCENARIOS,
         listeners::SCENARIOS,
+        datagrams::SCENARIOS,
         pools::SCENARIOS,
     ]
     .into_iter()
