@@ -98,6 +98,9 @@ impl Poll {
     ///
     /// An interest in nothing is [`stop`](Self::stop).
     ///
+    /// A hang-up or an error of the source is reported whatever the interest is, and again in each
+    /// iteration until it is met: who sees it does the I/O that tells which error it is, or stops.
+    ///
     /// # Errors
     /// `f` gets them all, in the pending phase if watching can't even start: `Unsupported` for what the
     /// system can't watch for, [`Closed`]. On a loop that is gone `f` is dropped.
