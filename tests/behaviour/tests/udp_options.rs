@@ -210,13 +210,19 @@ fn a_broadcast_has_to_be_allowed() {
 
 // --- multicast ---
 
-const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 77, 7);
+/// A group for each test that needs one: Linux gives a socket at 0.0.0.0 what comes for any group that
+/// somebody on the machine has joined.
+fn group(number: u8) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(239, high, low, number)
+}
+
 const LO: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// A socket that can listen to a group, and the address to send to.
-fn listener() -> (UdpSocket, SocketAddr) {
+fn listener(group: Ipv4Addr) -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::options().reuse_address(true).bind("0.0.0.0:0").unwrap();
-    let to = (GROUP, socket.local_addr().unwrap().port()).into();
+    let to = (group, socket.local_addr().unwrap().port()).into();
     (socket, to)
 }
 
@@ -257,15 +263,16 @@ fn sender() -> UdpSocket {
 fn a_group_is_heard_from_joining_to_leaving() {
     let (mut lp, _guard) = start();
     let _here = lp.enter();
-    let (socket, to) = listener();
-    if let Err(error) = socket.join_multicast(GROUP, LO) {
+    let group = group(1);
+    let (socket, to) = listener(group);
+    if let Err(error) = socket.join_multicast(group, LO) {
         return tell(format!("skipped: no multicast on loopback: {error}"));
     }
-    assert_eq!(socket.join_multicast(GROUP, LO).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(socket.join_multicast(group, LO).unwrap_err().kind(), ErrorKind::AddrInUse);
     let sender = sender();
     assert_eq!(heard(&mut lp, &sender, &socket, to).unwrap(), Some(LO.into()));
-    socket.leave_multicast(GROUP, LO).unwrap();
-    assert!(fails_as(socket.leave_multicast(GROUP, LO), EADDRNOTAVAIL));
+    socket.leave_multicast(group, LO).unwrap();
+    assert!(fails_as(socket.leave_multicast(group, LO), EADDRNOTAVAIL));
     assert_eq!(heard(&mut lp, &sender, &socket, to).unwrap(), None);
 }
 
@@ -273,15 +280,16 @@ fn a_group_is_heard_from_joining_to_leaving() {
 fn a_group_is_heard_from_one_source_only() {
     let (mut lp, _guard) = start();
     let _here = lp.enter();
-    let (socket, to) = listener();
-    if let Err(error) = socket.join_multicast_source(LO, GROUP, LO) {
+    let group = group(2);
+    let (socket, to) = listener(group);
+    if let Err(error) = socket.join_multicast_source(LO, group, LO) {
         return tell(format!("skipped: no multicast of one source on loopback: {error}"));
     }
     let sender = sender();
     assert_eq!(heard(&mut lp, &sender, &socket, to).unwrap(), Some(LO.into()));
-    socket.leave_multicast_source(LO, GROUP, LO).unwrap();
+    socket.leave_multicast_source(LO, group, LO).unwrap();
     let stranger = Ipv4Addr::new(127, 0, 0, 9);
-    socket.join_multicast_source(stranger, GROUP, LO).unwrap();
+    socket.join_multicast_source(stranger, group, LO).unwrap();
     assert_eq!(heard(&mut lp, &sender, &socket, to).unwrap(), None);
     let mixed = socket.join_multicast_source(LO, Ipv6Addr::LOCALHOST, Interface::Any);
     assert_eq!(mixed.unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -291,15 +299,16 @@ fn a_group_is_heard_from_one_source_only() {
 fn interfaces_are_known_by_index_too() {
     let (lp, _guard) = start();
     let _here = lp.enter();
-    let (socket, _) = listener();
+    let group = group(3);
+    let (socket, _) = listener(group);
     let Ok(index) = loopback_index() else {
         return tell("skipped: the index of loopback is not known here");
     };
-    socket.join_multicast(GROUP, index).unwrap();
-    socket.leave_multicast(GROUP, Interface::Index(index)).unwrap();
+    socket.join_multicast(group, index).unwrap();
+    socket.leave_multicast(group, Interface::Index(index)).unwrap();
     socket.set_multicast_interface(index).unwrap();
     socket.set_multicast_interface(Interface::Any).unwrap();
-    assert!(socket.join_multicast(GROUP, 1_000_000).is_err());
+    assert!(socket.join_multicast(group, 1_000_000).is_err());
     assert!(socket.join_multicast(LO, Interface::Any).is_err(), "no group");
 }
 
@@ -321,7 +330,7 @@ fn a_group_of_ipv6_is_heard_by_index_if_it_is_looped_back() {
     else {
         return tell("skipped: there is no IPv6 here, or interfaces are not known");
     };
-    let group: Ipv6Addr = "ff12::7707".parse().unwrap();
+    let group = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0x7707, std::process::id() as u16);
     assert_eq!(
         socket.join_multicast(group, LO).unwrap_err().kind(),
         ErrorKind::InvalidInput,

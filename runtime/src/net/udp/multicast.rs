@@ -20,6 +20,8 @@ impl UdpSocket {
     /// [`Closed`](crate::Closed), or the system's.
     ///
     /// # Platform notes
+    /// Linux gives a socket that is bound to all addresses what comes to its port for any group that
+    /// somebody on the machine has joined; one bound to the group's address hears that group only.
     /// For a group of IPv4 NetBSD and OpenBSD know interfaces by address only.
     ///
     /// # Examples
