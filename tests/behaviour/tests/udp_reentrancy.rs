@@ -1,6 +1,7 @@
 //! UDP sockets: what a callback may do to its own socket, and to another.
 
 use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -296,4 +297,22 @@ fn a_task_that_waits_is_told_of_a_close_by_a_callback() {
     send_numbers(address, 1);
     let error = lp.block_on(async { waits.recv(&mut [0; 4]).await.unwrap_err() });
     assert!(Closed::is_in(&error));
+}
+
+#[test]
+fn bytes_that_close_the_socket_when_they_are_asked_for_are_not_sent() {
+    struct Closes(UdpSocket);
+    impl AsRef<[u8]> for Closes {
+        fn as_ref(&self) -> &[u8] {
+            self.0.close();
+            b"late"
+        }
+    }
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let ((socket, _), (peer, to)) = (ours(), ours());
+    let refused = socket.try_send_many_to(&[(Closes(socket.clone()), to)]);
+    assert!(Closed::is_in(&refused.unwrap_err()));
+    lp.run().unwrap();
+    assert_eq!(peer.try_recv_from(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
 }

@@ -187,12 +187,16 @@ impl Inner {
         datagrams: &'a [T],
         parts: impl Fn(&'a T) -> (&'a [u8], Option<SocketAddr>),
     ) -> io::Result<usize> {
-        if self.wants_to_send() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
         let mut sent = 0;
         for some in datagrams.chunks(MANY) {
-            match self.with_socket(|socket| sys::send_many(socket, some.iter().map(&parts))) {
+            // `as_ref` is the user's code: it is asked before the socket is lent, and may queue or close.
+            let mut batch = [(&[][..], None); MANY];
+            batch.iter_mut().zip(some).for_each(|(place, datagram)| *place = parts(datagram));
+            let batch = batch[..some.len()].iter().copied();
+            if self.wants_to_send() {
+                return if sent == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(sent) };
+            }
+            match self.with_socket(|socket| sys::send_many(socket, batch)) {
                 Ok(count) => {
                     sent += count;
                     if count < some.len() {
