@@ -1,60 +1,66 @@
 //! A FIFO that may be pushed to while one of its entries runs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 /// A ring buffer behind `&self`. Every method ends its borrow before it returns, so
 /// `while let Some(f) = queue.pop() { f() }` may push from inside `f`.
 #[derive(Debug)]
-pub(crate) struct LocalQueue<T>(RefCell<VecDeque<T>>);
+pub(crate) struct LocalQueue<T> {
+    ring: RefCell<VecDeque<T>>,
+    /// That of the ring. A queue is far more often asked whether it is empty than it is not: this
+    /// spares the question the borrow.
+    len: Cell<usize>,
+}
 
 impl<T> Default for LocalQueue<T> {
     fn default() -> Self {
-        Self(RefCell::default())
+        Self { ring: RefCell::default(), len: Cell::new(0) }
     }
 }
 
 impl<T> LocalQueue<T> {
     #[inline]
     pub(crate) fn push(&self, entry: T) {
-        self.0.borrow_mut().push_back(entry);
-    }
-
-    /// Adds what another container gave, if it gave anything.
-    pub(crate) fn extend_one(&self, entry: Option<T>) {
-        if let Some(entry) = entry {
-            self.push(entry);
-        }
+        self.ring.borrow_mut().push_back(entry);
+        self.len.set(self.len.get() + 1);
     }
 
     #[inline]
     pub(crate) fn pop(&self) -> Option<T> {
-        self.0.borrow_mut().pop_front()
+        if self.is_empty() {
+            return None;
+        }
+        self.len.set(self.len.get() - 1);
+        self.ring.borrow_mut().pop_front()
     }
 
     /// Removes the newest entry.
     pub(crate) fn pop_newest(&self) -> Option<T> {
-        self.0.borrow_mut().pop_back()
+        let newest = self.ring.borrow_mut().pop_back()?;
+        self.len.set(self.len.get() - 1);
+        Some(newest)
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.len.get()
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.len.get() == 0
     }
 
     /// Empties the queue; the caller drops what was in it.
     pub(crate) fn take(&self) -> VecDeque<T> {
-        self.0.take()
+        self.replace(VecDeque::new())
     }
 
     /// Replaces the entries by `entries`; the caller drops what was there.
     pub(crate) fn replace(&self, entries: VecDeque<T>) -> VecDeque<T> {
-        self.0.replace(entries)
+        self.len.set(entries.len());
+        self.ring.replace(entries)
     }
 }
 

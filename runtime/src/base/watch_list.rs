@@ -38,6 +38,7 @@ impl<T: Clone> WatchList<T> {
         Some((*serial, entry.clone()))
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.borrow().is_empty()
     }

@@ -24,41 +24,34 @@ const PENDING_ROUNDS: usize = 8;
 /// Runs one iteration, or the rest of one that an error interrupted.
 pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
     let state = d.state();
-    if !state.progress.is_inside() {
-        state.progress.begin(Phase::Pending);
-        state.progress.owes_iteration.set(false);
-        state.progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
+    let progress = &state.progress;
+    if progress.begin(Phase::Pending) {
+        progress.owes_iteration.set(false);
+        progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
     }
-    phase(d, Phase::Pending, |d, entry| pending(d, entry, 1))?;
-    phase(d, Phase::Idle, |d, entry| watchers(d, entry, &state.idle))?;
-    phase(d, Phase::Prepare, |d, entry| watchers(d, entry, &state.prepare))?;
-    phase(d, Phase::Poll, |d, entry| poll::run(d, entry, mode))?;
-    phase(d, Phase::PendingAgain, |d, entry| pending(d, entry, PENDING_ROUNDS))?;
-    phase(d, Phase::Check, check)?;
-    phase(d, Phase::Closing, |d, _| closing::run(d))?;
-    phase(d, Phase::Timers, timers::run)?;
-    state.progress.finish();
-    Ok(())
-}
-
-/// Runs a phase, unless the iteration is past it.
-#[inline]
-fn phase(
-    d: &mut Dispatcher<'_>,
-    phase: Phase,
-    run: impl FnOnce(&mut Dispatcher<'_>, Entry) -> Flow,
-) -> Flow {
-    let state = d.state();
-    let Some(entry) = state.progress.enter(phase) else { return Ok(()) };
+    let mut entry = progress.enter();
     if entry == Entry::After(Stage::Microtask) {
         d.drain_rest()?;
     }
-    run(d, entry)?;
-    if state.config.microtasks == Microtasks::BetweenPhases {
-        d.drain()?;
+    loop {
+        match progress.phase() {
+            Phase::Pending => pending(d, entry, 1)?,
+            Phase::Idle => watchers(d, entry, &state.idle)?,
+            Phase::Prepare => watchers(d, entry, &state.prepare)?,
+            Phase::Poll => poll::run(d, entry, mode)?,
+            Phase::PendingAgain => pending(d, entry, PENDING_ROUNDS)?,
+            Phase::Check => check(d, entry)?,
+            Phase::Closing => closing::run(d)?,
+            Phase::Timers => timers::run(d, entry)?,
+        }
+        if state.config.microtasks == Microtasks::BetweenPhases {
+            d.drain()?;
+        }
+        if !progress.advance() {
+            return Ok(());
+        }
+        entry = Entry::Fresh;
     }
-    state.progress.leave(phase);
-    Ok(())
 }
 
 /// What completed without the system, or was done by it at once. A round takes what is there; what
@@ -67,6 +60,9 @@ fn pending(d: &mut Dispatcher<'_>, entry: Entry, rounds: usize) -> Flow {
     let state = d.state();
     let (rounds_left, calls_left) = (&state.progress.rounds, &state.progress.calls);
     if entry == Entry::Fresh {
+        if state.pending.is_empty() {
+            return Ok(());
+        }
         rounds_left.set(rounds);
         calls_left.set(0);
     }
@@ -89,6 +85,9 @@ fn pending(d: &mut Dispatcher<'_>, entry: Entry, rounds: usize) -> Flow {
 
 /// Idle, prepare or check handles, newest first.
 fn watchers(d: &mut Dispatcher<'_>, entry: Entry, list: &WatchList<Rc<dyn Resource>>) -> Flow {
+    if list.is_empty() {
+        return Ok(());
+    }
     let at = &d.state().progress.watcher;
     if entry == Entry::Fresh {
         at.set(u64::MAX);

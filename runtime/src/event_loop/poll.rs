@@ -37,8 +37,7 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
     }
     deliver_mail(d)?;
     loop {
-        while let Some((slot, ready)) = state.poller.next_event() {
-            state.events.set(state.events.get() + 1);
+        for (slot, ready) in state.poller.events() {
             // Nobody there: it was closed by a callback of this batch.
             if let Some(resource) = state.registry.get(slot) {
                 resource.dispatch(Event::Ready(ready), d)?;
@@ -48,7 +47,7 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
             break;
         }
         waits_left.set(waits_left.get() - 1);
-        state.poller.wait(Some(Duration::ZERO))?;
+        ask_system(state, Some(Duration::ZERO))?;
     }
     if state.executor.has_deferred() {
         state.executor.resume_deferred();
@@ -62,7 +61,7 @@ fn wait(state: &State, timeout: Option<Duration>) -> Result {
     state.iterations.set(state.iterations.get() + 1);
     let timeout = if state.clock().is_manual() { jump(state, timeout) } else { timeout };
     if timeout == Some(Duration::ZERO) {
-        state.poller.wait(timeout)?;
+        ask_system(state, timeout)?;
     } else {
         let wakeup = state.poller.wakeup();
         let mut left = timeout;
@@ -72,10 +71,10 @@ fn wait(state: &State, timeout: Option<Duration>) -> Result {
             // The order matters: see `reactor::Wakeup`.
             wakeup.set_asleep(true);
             let now = if wakeup.has_mail() { Some(Duration::ZERO) } else { left };
-            let waited = state.poller.wait(now);
+            let waited = ask_system(state, now);
             wakeup.set_asleep(false);
             // A wake-up that was answered already, or a system signal, ends no wait.
-            if waited? || wakeup.has_mail() {
+            if waited? > 0 || wakeup.has_mail() {
                 break;
             }
             if let Some(timeout) = timeout {
@@ -89,6 +88,13 @@ fn wait(state: &State, timeout: Option<Duration>) -> Result {
     }
     state.update_time();
     Ok(())
+}
+
+/// One wait of the poller; gives the number of events.
+fn ask_system(state: &State, timeout: Option<Duration>) -> std::io::Result<usize> {
+    let events = state.poller.wait(timeout)?;
+    state.events.set(state.events.get() + events as u64);
+    Ok(events)
 }
 
 fn whole_ms(duration: Duration) -> Duration {

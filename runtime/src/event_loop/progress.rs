@@ -10,7 +10,7 @@ use std::cell::Cell;
 use crate::timers::Pass;
 
 /// The phases in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Pending,
     Idle,
@@ -20,6 +20,22 @@ pub(crate) enum Phase {
     Check,
     Closing,
     Timers,
+}
+
+impl Phase {
+    #[inline]
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Pending => Some(Self::Idle),
+            Self::Idle => Some(Self::Prepare),
+            Self::Prepare => Some(Self::Poll),
+            Self::Poll => Some(Self::PendingAgain),
+            Self::PendingAgain => Some(Self::Check),
+            Self::Check => Some(Self::Closing),
+            Self::Closing => Some(Self::Timers),
+            Self::Timers => None,
+        }
+    }
 }
 
 /// What runs just now, as an error's handler wants to know it.
@@ -48,8 +64,6 @@ pub(crate) enum Entry {
 pub(crate) struct Progress {
     phase: Cell<Phase>,
     is_inside: Cell<bool>,
-    /// Set while `phase` is under way: whoever finds it set comes back to it.
-    is_begun: Cell<bool>,
     /// The timers before the first iteration have run, or do so now; the iteration is still to come.
     pub(crate) owes_iteration: Cell<bool>,
     stage: Cell<Stage>,
@@ -79,7 +93,6 @@ impl Default for Progress {
         Self {
             phase: Cell::new(Phase::Pending),
             is_inside: Cell::new(false),
-            is_begun: Cell::new(false),
             owes_iteration: Cell::new(false),
             stage: Cell::new(Stage::Callback),
             thrown_in: Cell::new(None),
@@ -107,42 +120,37 @@ impl Progress {
         self.thrown_in.get().is_some()
     }
 
-    /// Begins an iteration at `phase`, unless one is under way.
-    pub(crate) fn begin(&self, phase: Phase) {
-        if !self.is_inside.replace(true) {
+    /// Begins an iteration at `phase`; false if one is under way.
+    #[inline]
+    pub(crate) fn begin(&self, phase: Phase) -> bool {
+        let is_new = !self.is_inside.replace(true);
+        if is_new {
             self.phase.set(phase);
-            self.is_begun.set(false);
         }
+        is_new
     }
 
-    /// The iteration is done.
+    /// The phase that is under way, or was when an error was thrown.
     #[inline]
-    pub(crate) fn finish(&self) {
-        self.is_inside.set(false);
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
     }
 
-    /// How to enter `phase`; `None` if it is done already.
+    /// How to enter the phase that is to be run.
     #[inline]
-    pub(crate) fn enter(&self, phase: Phase) -> Option<Entry> {
-        if self.phase.get() > phase {
-            return None;
-        }
-        if self.phase.get() == phase && self.is_begun.get() {
-            return Some(self.thrown_in.take().map_or(Entry::Fresh, Entry::After));
-        }
-        self.phase.set(phase);
-        self.is_begun.set(true);
-        Some(Entry::Fresh)
+    pub(crate) fn enter(&self) -> Entry {
+        self.thrown_in.take().map_or(Entry::Fresh, Entry::After)
     }
 
-    /// The phase that was entered is done.
+    /// The phase is done, and the next one follows; false if it was the iteration's last.
     #[inline]
-    pub(crate) fn leave(&self, phase: Phase) {
-        debug_assert_eq!(self.phase.get(), phase);
-        self.is_begun.set(false);
-        if let Some(next) = NEXT[phase as usize] {
-            self.phase.set(next);
+    pub(crate) fn advance(&self) -> bool {
+        let next = self.phase.get().next();
+        match next {
+            Some(next) => self.phase.set(next),
+            None => self.is_inside.set(false),
         }
+        next.is_some()
     }
 
     #[inline]
@@ -161,14 +169,3 @@ impl Progress {
         if self.is_inside.get() { None } else { self.thrown_in.take() }
     }
 }
-
-const NEXT: [Option<Phase>; 8] = [
-    Some(Phase::Idle),
-    Some(Phase::Prepare),
-    Some(Phase::Poll),
-    Some(Phase::PendingAgain),
-    Some(Phase::Check),
-    Some(Phase::Closing),
-    Some(Phase::Timers),
-    None,
-];

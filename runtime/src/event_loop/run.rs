@@ -276,7 +276,10 @@ fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
             Some(Stage::Microtask) => d.drain_rest()?,
             Some(Stage::Callback | Stage::Tick) => {}
         }
-        state.update_time();
+        // The wait reads the clock; until then nobody looks at the time but for these.
+        if mode == Mode::Default || !state.is_quiet_before_poll() || !go_on() {
+            state.update_time();
+        }
         if mode == Mode::Default && go_on() && !state.stop.get() {
             progress.begin(Phase::Timers);
             // As in libuv, which asks before these timers and not again behind them: an iteration

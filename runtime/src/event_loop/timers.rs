@@ -12,6 +12,9 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
     let progress = &state.progress;
     match entry {
         Entry::Fresh => {
+            if !state.has_timers() {
+                return Ok(());
+            }
             progress.due.set((state.update_time(), state.timer_serial.get()));
             deactivate_due(d);
         }
