@@ -81,8 +81,13 @@ impl<'a> Dispatcher<'a> {
     /// The checkpoint after something that is no callback of the user's, such as a wake.
     #[inline]
     pub(crate) fn checkpoint(&mut self) -> Flow {
+        if self.state.executor.is_owed() { self.owed_checkpoint() } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn owed_checkpoint(&mut self) -> Flow {
         match self.state.config.microtasks {
-            Microtasks::AfterEachCallback => self.drain(),
+            Microtasks::AfterEachCallback => self.drain_from(Stage::Tick),
             Microtasks::BetweenPhases => self.state.check_exit(),
         }
     }
@@ -90,8 +95,7 @@ impl<'a> Dispatcher<'a> {
     /// Drains ticks and microtasks, whatever the policy.
     #[inline]
     pub(super) fn drain(&mut self) -> Flow {
-        self.state.check_exit()?;
-        if self.state.has_queued() { self.drain_from(Stage::Tick) } else { Ok(()) }
+        if self.state.executor.is_owed() { self.drain_from(Stage::Tick) } else { Ok(()) }
     }
 
     /// Goes on with a drain in which a microtask threw.
@@ -103,6 +107,7 @@ impl<'a> Dispatcher<'a> {
     fn drain_from(&mut self, from: Stage) -> Flow {
         let state = self.state;
         let progress = &state.progress;
+        state.check_exit()?;
         state.executor.begin_checkpoint();
         let mut skip_ticks = from == Stage::Microtask;
         loop {
@@ -129,6 +134,7 @@ impl<'a> Dispatcher<'a> {
             }
         }
         progress.set_stage(Stage::Callback);
+        state.executor.set_owed(false);
         Ok(())
     }
 

@@ -56,10 +56,11 @@ pub struct Handle {
     state: Rc<State>,
     /// Who waits for the end, and the error that brought it. Mostly nobody and none.
     closed: Cell<Option<Box<ClosedWaiters>>>,
-    serial: u64,
     slot: u32,
     kind: Kind,
     flags: Cell<u8>,
+    /// Flags of the resource's own: there is room for them here.
+    own_flags: Cell<u16>,
 }
 
 /// Who waits for a handle's end.
@@ -102,14 +103,14 @@ impl Handle {
         make: impl FnOnce(Handle) -> R,
     ) -> Rc<R> {
         let state = lp.state();
-        let HandleKey { slot, serial } = state.registry.reserve();
+        let slot = state.registry.reserve();
         let handle = Handle {
             state: state.clone(),
             closed: Cell::new(None),
-            serial,
             slot: u32::try_from(slot).expect("fewer than 2^32 handles"),
             kind,
             flags: Cell::new(REF),
+            own_flags: Cell::new(0),
         };
         let resource = Rc::new(make(handle));
         let weak: std::rc::Weak<dyn Resource> =
@@ -200,8 +201,21 @@ impl Handle {
         self.slot as usize
     }
 
+    /// Its name for who may outlive it; that of a handle whose slot may be another's by now is nobody's.
     pub(crate) fn key(&self) -> HandleKey {
-        HandleKey { slot: self.slot(), serial: self.serial }
+        let serial = if self.is_closed() { 0 } else { self.state.registry.serial(self.slot()) };
+        HandleKey { slot: self.slot(), serial }
+    }
+
+    /// The flags that the resource keeps here.
+    #[inline]
+    pub(crate) fn own_flags(&self) -> u16 {
+        self.own_flags.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_own_flags(&self, flags: u16) {
+        self.own_flags.set(flags);
     }
 
     fn resource(&self) -> Option<Rc<dyn Resource>> {
@@ -360,7 +374,7 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("kind", &self.kind)
-            .field("serial", &self.serial)
+            .field("serial", &self.key().serial)
             .field("is_active", &self.is_active())
             .field("is_closing", &self.is_closing())
             .field("has_ref", &self.has_ref())

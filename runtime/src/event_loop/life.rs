@@ -140,7 +140,7 @@ pub fn exit(code: i32) -> ! {
     let lp = current();
     let state = lp.state();
     // Called by what `on_exit` installed it only changes the code.
-    if state.exiting.replace(Some(code)).is_none() {
+    if state.begin_exit(code).is_none() {
         state.emit_exit(code);
     }
     if std::thread::panicking() {
@@ -183,7 +183,7 @@ impl Loop {
 impl State {
     /// Calls what `on_exit` installed, once.
     pub(super) fn emit_exit(&self, code: i32) {
-        self.exiting.set(self.exiting.get().or(Some(code)));
+        self.begin_exit(self.exiting.get().unwrap_or(code));
         let mut panic = None;
         for callback in self.hooks.on_exit.take() {
             match catch_unwind(AssertUnwindSafe(|| callback(code))) {

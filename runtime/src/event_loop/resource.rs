@@ -99,11 +99,16 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Takes a slot for a handle that is being made.
-    pub(crate) fn reserve(&self) -> HandleKey {
+    pub(crate) fn reserve(&self) -> usize {
         let serial = self.serials.get() + 1;
         self.serials.set(serial);
         let entry = Entry { serial, link: Link::Vacant };
-        HandleKey { slot: self.entries.with(|entries| entries.insert(entry)), serial }
+        self.entries.with(|entries| entries.insert(entry))
+    }
+
+    /// The serial of the handle in `slot`; 0, which is nobody's, if there is none.
+    pub(crate) fn serial(&self, slot: usize) -> u64 {
+        self.entries.with(|entries| entries.get(slot).map_or(0, |entry| entry.serial))
     }
 
     /// Changes how a resource is held; the caller drops the former link.

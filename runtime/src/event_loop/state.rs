@@ -234,6 +234,12 @@ impl State {
         serial
     }
 
+    /// Whether any timer is armed, be it a handle's, a resource's or Node's.
+    #[inline]
+    pub(super) fn has_timers(&self) -> bool {
+        !self.heap.with(|heap| heap.is_empty())
+    }
+
     /// Sees to it that the heap knows when Node's lists are due next, no earlier than `not_before`.
     /// A pass over the lists does this at its end.
     pub(crate) fn schedule_lists(&self, not_before: u64) {
@@ -288,9 +294,13 @@ impl State {
     /// Whether anything at all could call back, be it referenced or not. An unreferenced immediate
     /// alone could not: poll blocks as if it were not there.
     pub(super) fn is_waiting(&self) -> bool {
-        self.is_alive_without_main()
-            || self.live.unref_handles.get() > 0
-            || !self.heap.with(|heap| heap.is_empty())
+        self.is_alive_without_main() || self.live.unref_handles.get() > 0 || self.has_timers()
+    }
+
+    /// Whether the phases before poll call nobody.
+    #[inline]
+    pub(super) fn is_quiet_before_poll(&self) -> bool {
+        self.pending.is_empty() && self.idle.is_empty() && self.prepare.is_empty()
     }
 
     /// Whether ticks, microtasks or what waits for the end of a checkpoint are queued.
@@ -336,6 +346,13 @@ impl State {
         mail::withdraw(self.id);
     }
 
+    /// The program exits with `code`, unless it does so already: gives the code it exits with then.
+    pub(super) fn begin_exit(&self, code: i32) -> Option<i32> {
+        // The next checkpoint is the place where that is noticed.
+        self.executor.set_owed(true);
+        self.exiting.replace(Some(code))
+    }
+
     /// An error on its way up if the program is exiting. Asked after every callback, tick and turn,
     /// since a user's `catch_unwind` may have swallowed the payload.
     #[inline]
@@ -352,6 +369,7 @@ impl State {
     pub(crate) fn next_tick(&self, callback: Callback) {
         if self.is_open() {
             self.ticks.push(callback);
+            self.executor.set_owed(true);
         }
     }
 
@@ -371,6 +389,7 @@ impl State {
     pub(crate) fn at_checkpoint_end(&self, callback: Callback) {
         if self.is_open() {
             self.checkpoint_ends.push(callback);
+            self.executor.set_owed(true);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Closed, Outcome, Result};
 use crate::event_loop::{
     Answer, Dispatcher, Event, Flow, Handle, Kind, Resource, copy_of, current,
 };
-use crate::reactor::Registration;
+use crate::reactor::Watched;
 use crate::sys;
 
 handle_type! {
@@ -46,7 +46,7 @@ handle_type! {
 
 pub(crate) struct Inner {
     handle: Handle,
-    source: Guarded<Option<Registration<sys::OwnedSource>>>,
+    source: Watched<sys::OwnedSource>,
     callback: CallbackSlot<OnReady>,
     /// What the callback is for; none while it is stopped.
     started: Cell<Interest>,
@@ -76,17 +76,13 @@ impl Poll {
         let lp = current();
         lp.check_open()?;
         let source = sys::duplicate(source)?;
-        let inner = Handle::make(&lp, Kind::Poll, |handle| {
-            let poller = handle.state().poller.clone();
-            let source = Registration::new(poller, handle.slot(), source);
-            Inner {
-                handle,
-                source: Guarded::new(Some(source)),
-                callback: CallbackSlot::default(),
-                started: Cell::new(Interest::NONE),
-                started_in: Cell::new(0),
-                waiters: Guarded::default(),
-            }
+        let inner = Handle::make(&lp, Kind::Poll, |handle| Inner {
+            source: Watched::new(&handle.state().poller, source),
+            handle,
+            callback: CallbackSlot::default(),
+            started: Cell::new(Interest::NONE),
+            started_in: Cell::new(0),
+            waiters: Guarded::default(),
         });
         // Whether it can be polled at all is told by the attempt.
         inner.set_interest(Interest::READABLE)?;
@@ -176,10 +172,7 @@ impl Inner {
     }
 
     fn set_interest(&self, interest: Interest) -> io::Result<()> {
-        self.source.with(|source| match source {
-            Some(source) => source.set_interest(interest),
-            None => Err(Closed.into()),
-        })
+        self.source.set_interest(self.handle.slot(), interest)
     }
 
     /// Brings the registration and the liveness in line with what is wanted.
@@ -234,7 +227,7 @@ impl Resource for Inner {
     }
 
     fn release(&self) {
-        drop(self.source.with(Option::take));
+        self.source.close();
         let waiters = self.waiters.take();
         for waiter in waiters {
             waiter.answer.settle_later(Err(copy_of(&Closed.into())), self.handle.state());

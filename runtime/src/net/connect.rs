@@ -100,7 +100,7 @@ pub(super) fn connect(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> R
     match begin(lp, addresses) {
         Ok((stream, connecting)) => {
             let request = connecting.request.clone();
-            stream.connecting.set(Some(Box::new(connecting)));
+            stream.with_rare(|rare| rare.connecting = Some(Box::new(connecting)));
             stream.set(CONNECTING, true);
             stream.update();
             Request::waiting(request)
@@ -146,7 +146,9 @@ fn start(address: SocketAddr) -> io::Result<Socket> {
 
 /// The system has an answer.
 pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher<'_>) -> Flow {
-    let Some(mut connecting) = stream.connecting.take() else { return Ok(()) };
+    let Some(mut connecting) = stream.ask_rare(|rare| rare.connecting.take()) else {
+        return Ok(());
+    };
     let failed = stream.with_socket(|socket| socket.take_error()).unwrap_or_else(Some);
     let result = match failed {
         None => Ok(()),
@@ -157,7 +159,7 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
                 stream.replace_socket(socket);
                 let asked = stream.ask_for(Interest::WRITABLE);
                 if asked.is_ok() {
-                    stream.connecting.set(Some(connecting));
+                    stream.with_rare(|rare| rare.connecting = Some(connecting));
                     return Ok(());
                 }
                 asked
@@ -185,7 +187,7 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
 impl<S: StreamHandle> Stream<S> {
     /// In the closing phase: a connect that was under way ends as cancelled.
     pub(super) fn cancel_connect(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
-        let connecting = self.connecting.take()?;
+        let connecting = self.ask_rare(|rare| rare.connecting.take())?;
         let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
         Some(connecting.request.settle(Err(error), d))
     }

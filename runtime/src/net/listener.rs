@@ -20,13 +20,13 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Incoming, TcpStream, ToAddr};
 use crate::base::clock::saturating_ns;
-use crate::base::{CallbackSlot, Guarded, Key, Waiter, Wakers};
-use crate::error::{Closed, Outcome, Result};
+use crate::base::{CallbackSlot, Key, Waiter, Wakers};
+use crate::error::{Outcome, Result};
 use crate::event_loop::{
     Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, TimerTarget, current,
 };
 use crate::handle::handle_type;
-use crate::reactor::{Interest, Registration};
+use crate::reactor::{Interest, Watched};
 use crate::sys;
 use crate::task::{coop, keep};
 
@@ -63,7 +63,7 @@ handle_type! {
 
 pub(crate) struct Inner {
     handle: Handle,
-    socket: Guarded<Option<Registration<Socket>>>,
+    socket: Watched<Socket>,
     on_connection: CallbackSlot<OnConnection>,
     on_error: CallbackSlot<OnError>,
     is_listening: Cell<bool>,
@@ -122,19 +122,16 @@ impl TcpListener {
     fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
         // Taken now, while there are some. Without a spare one connections wait instead of being shed.
         keep_spare(lp.state());
-        Self(Handle::make(lp, Kind::TcpListener, |handle| {
-            let socket = Registration::new(handle.state().poller.clone(), handle.slot(), socket);
-            Inner {
-                handle,
-                socket: Guarded::new(Some(socket)),
-                on_connection: CallbackSlot::default(),
-                on_error: CallbackSlot::default(),
-                is_listening: Cell::new(false),
-                acceptors: Wakers::default(),
-                paused: Cell::new(None),
-                is_starved: Cell::new(false),
-                untold: Cell::new(None),
-            }
+        Self(Handle::make(lp, Kind::TcpListener, |handle| Inner {
+            socket: Watched::new(&handle.state().poller, socket),
+            handle,
+            on_connection: CallbackSlot::default(),
+            on_error: CallbackSlot::default(),
+            is_listening: Cell::new(false),
+            acceptors: Wakers::default(),
+            paused: Cell::new(None),
+            is_starved: Cell::new(false),
+            untold: Cell::new(None),
         }))
     }
 
@@ -221,10 +218,7 @@ fn listen_at(address: SocketAddr) -> io::Result<Socket> {
 
 impl Inner {
     fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
-        self.socket.with(|socket| match socket {
-            Some(socket) => f(socket.source()),
-            None => Err(Closed.into()),
-        })
+        self.socket.with(f)
     }
 
     fn is_wanted(&self) -> bool {
@@ -241,26 +235,18 @@ impl Inner {
             return;
         }
         let is_wanted = self.is_wanted();
-        if is_wanted && !self.is_paused() {
-            let asked = self.socket.with(|socket| match socket {
-                Some(socket) => socket.set_interest(Interest::READABLE),
-                None => Ok(()),
-            });
-            if let Err(error) = asked {
-                self.tell_later(error);
-            }
+        if is_wanted
+            && !self.is_paused()
+            && let Err(error) = self.socket.ask_for(self.handle.slot(), Interest::READABLE)
+        {
+            self.tell_later(error);
         }
         self.handle.set_active(is_wanted);
         self.handle.hold(self.clone(), self.is_listening.get());
     }
 
     fn ask_for_nothing(&self) {
-        self.socket.with(|socket| {
-            if let Some(socket) = socket {
-                // Less interest can fail only if the poller itself is broken, which its wait reports.
-                let _ = socket.set_interest(Interest::NONE);
-            }
-        });
+        self.socket.ask_no_more_for(self.handle.slot(), Interest::READABLE);
     }
 
     /// Accepts the next connection that is worth the name: one that was gone before it was accepted
@@ -414,7 +400,7 @@ impl Resource for Inner {
         if let Some(timer) = self.paused.take() {
             self.handle.state().disarm(timer);
         }
-        drop(self.socket.with(Option::take));
+        self.socket.close();
         self.acceptors.wake();
     }
 

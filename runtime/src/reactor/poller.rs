@@ -8,16 +8,18 @@
 //! Level mode everywhere: one meaning on epoll, kqueue, poll and IOCP, and a short read may be
 //! taken for "drained for now", since what is left is reported again.
 
-#![allow(unsafe_code)] // registration: the poller must not outlive a source, see `Registration`
+#![allow(unsafe_code)] // registration: the poller must not outlive a source, see `Watched`
 
 use std::cell::Cell;
 use std::io;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Interest, Ready, Wakeup};
 use crate::base::Guarded;
+use crate::error::Closed;
 
 pub(super) use backend::Signal;
 
@@ -58,22 +60,22 @@ impl Poller {
         &self.wakeup
     }
 
-    /// Waits at most `timeout` (`None`: for ever) and replaces the batch by what came. False if no
-    /// source has an event: a wake-up, a signal handler or the timeout ended the wait.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+    /// Waits at most `timeout` (`None`: for ever) and replaces the batch by what came. Gives the number
+    /// of events; 0 if a wake-up, a signal handler or the timeout ended the wait.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<usize> {
         self.batch.with(|batch| {
             match self.backend.wait(&self.polling, batch, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 waited => waited?,
             }
-            Ok(batch.has_event())
+            Ok(batch.events())
         })
     }
 
-    /// Takes the next event out of the batch: the key of its source, and what is ready.
+    /// Takes the events out of the batch, one by one.
     #[inline]
-    pub(crate) fn next_event(&self) -> Option<(usize, Ready)> {
-        self.batch.with(backend::Batch::next)
+    pub(crate) fn events(&self) -> Events<'_> {
+        Events { poller: self, batch: self.batch.take() }
     }
 
     /// Whether the last wait filled all slots, so that more may be waiting.
@@ -89,57 +91,130 @@ impl Poller {
     }
 }
 
-/// A source and its registration. It owns the source, so the poller forgets it before it closes.
-#[derive(Debug)]
-pub(crate) struct Registration<S: Source> {
-    source: S,
+/// The events of a batch: the key of each source, and what is ready. The batch goes back with what was
+/// not taken, so that an error or a panic on the way loses no event.
+pub(crate) struct Events<'a> {
+    poller: &'a Poller,
+    batch: backend::Batch,
+}
+
+impl Iterator for Events<'_> {
+    type Item = (usize, Ready);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.batch.next()
+    }
+}
+
+impl Drop for Events<'_> {
+    fn drop(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.poller.batch.with(|kept| *kept = batch);
+    }
+}
+
+/// A source that the poller watches until its handle closes it. It owns the source, so the poller forgets
+/// it before it closes.
+pub(crate) struct Watched<S: Source> {
+    /// Out of its cell while it is lent, which needs no flag.
+    source: Cell<Option<S>>,
     poller: Rc<Poller>,
-    key: usize,
     registered: Cell<Interest>,
 }
 
-impl<S: Source> Registration<S> {
+impl<S: Source> Watched<S> {
     /// Owns `source`; it is not registered before somebody is interested.
-    pub(crate) fn new(poller: Rc<Poller>, key: usize, source: S) -> Self {
-        Self { source, poller, key, registered: Cell::new(Interest::NONE) }
+    pub(crate) fn new(poller: &Rc<Poller>, source: S) -> Self {
+        Self {
+            source: Cell::new(Some(source)),
+            poller: poller.clone(),
+            registered: Cell::new(Interest::NONE),
+        }
     }
 
+    /// Lends the source to `f`, for a system call.
+    ///
+    /// # Errors
+    /// [`Closed`], besides those of `f`.
     #[inline]
-    pub(crate) fn source(&self) -> &S {
-        &self.source
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
+        /// Puts the source back, also after a panic: what is registered must not close.
+        struct Lent<'a, S: Source>(&'a Cell<Option<S>>, Option<S>);
+        impl<S: Source> Drop for Lent<'_, S> {
+            #[inline]
+            fn drop(&mut self) {
+                // The cell is empty: there is nothing to drop.
+                mem::forget(self.0.replace(self.1.take()));
+            }
+        }
+        let lent = Lent(&self.source, self.source.take());
+        match &lent.1 {
+            Some(source) => f(source),
+            None => Err(Closed.into()),
+        }
     }
 
-    /// What the system is asked for now.
-    #[inline]
-    pub(crate) fn interest(&self) -> Interest {
-        self.registered.get()
-    }
-
-    /// Asks the system for exactly `interest`: at most one system call, none if nothing changes.
+    /// Asks the system for exactly `interest`, in events that carry `key`: at most one system call,
+    /// none if nothing changes.
     ///
     /// No interest is no registration: a hang-up or an error can't be masked, and in level mode it
     /// would be reported for ever.
-    pub(crate) fn set_interest(&self, interest: Interest) -> io::Result<()> {
-        let registered = self.registered.get();
-        if interest == registered {
-            return Ok(());
-        }
-        match (registered.is_none(), interest.is_none()) {
-            (_, true) => self.poller.polling.delete(&self.source)?,
-            (true, _) => backend::add(self, interest)?,
-            (false, _) => backend::modify(self, interest)?,
-        }
+    ///
+    /// # Errors
+    /// [`Closed`]; the system's.
+    #[inline]
+    pub(crate) fn set_interest(&self, key: usize, interest: Interest) -> io::Result<()> {
+        if interest == self.registered.get() { Ok(()) } else { self.register(key, interest) }
+    }
+
+    #[inline(never)]
+    fn register(&self, key: usize, interest: Interest) -> io::Result<()> {
+        let poller = &self.poller;
+        self.with(|source| match (self.registered.get().is_none(), interest.is_none()) {
+            (_, true) => poller.polling.delete(source),
+            (true, _) => backend::add(poller, source, key, interest),
+            (false, _) => backend::modify(poller, source, key, interest),
+        })?;
         self.registered.set(interest);
         Ok(())
     }
+
+    /// Asks for what `more` says, besides what is asked for already.
+    ///
+    /// # Errors
+    /// [`Closed`]; the system's.
+    #[inline]
+    pub(crate) fn ask_for(&self, key: usize, more: Interest) -> io::Result<()> {
+        self.set_interest(key, self.registered.get() | more)
+    }
+
+    /// Asks for `less` no longer.
+    pub(crate) fn ask_no_more_for(&self, key: usize, less: Interest) {
+        // Less interest can fail only if the poller itself is broken, which its wait reports.
+        let _ = self.set_interest(key, self.registered.get().without(less));
+    }
+
+    /// Closes the source: the poller forgets it, then the system does.
+    pub(crate) fn close(&self) {
+        if let Some(source) = self.source.take()
+            && !self.registered.replace(Interest::NONE).is_none()
+        {
+            // It can fail only for what is not registered, and then there is nothing to undo.
+            let _ = self.poller.polling.delete(&source);
+        }
+    }
+
+    /// Closes the source and watches another in its place, for nothing yet.
+    pub(crate) fn replace(&self, source: S) {
+        self.close();
+        self.source.set(Some(source));
+    }
 }
 
-impl<S: Source> Drop for Registration<S> {
+impl<S: Source> Drop for Watched<S> {
     fn drop(&mut self) {
-        if !self.registered.get().is_none() {
-            // It can fail only for what is not registered, and then there is nothing to undo.
-            let _ = self.poller.polling.delete(&self.source);
-        }
+        self.close();
     }
 }
 
@@ -156,7 +231,7 @@ mod backend {
     use rustix::event::epoll::{self, EventData, EventFlags};
     use rustix::event::{EventfdFlags, Timespec, eventfd};
 
-    use super::{Interest, Ready, Registration, Source};
+    use super::{Interest, Poller, Ready, Source};
 
     /// The key that `polling` uses for its own notifications, which we never send.
     const POLLING_KEY: u64 = usize::MAX as u64;
@@ -207,6 +282,7 @@ mod backend {
         }
     }
 
+    #[derive(Default)]
     pub(super) struct Batch {
         events: Vec<epoll::Event>,
         next: usize,
@@ -221,9 +297,9 @@ mod backend {
             self.events.len()
         }
 
-        /// Whether a source has an event, not only the wake-up.
-        pub(super) fn has_event(&self) -> bool {
-            self.events.iter().any(|event| event.data.u64() < WAKE_KEY)
+        /// How many sources have an event: the wake-up is none.
+        pub(super) fn events(&self) -> usize {
+            self.events.iter().filter(|event| event.data.u64() < WAKE_KEY).count()
         }
 
         #[inline]
@@ -239,36 +315,39 @@ mod backend {
         }
     }
 
+    /// The bits are epoll's, but for one: see `Ready`.
+    #[inline]
     fn ready(flags: EventFlags) -> Ready {
-        let mut ready = Ready::default();
-        for (flag, bit) in [
-            (EventFlags::IN, Ready::READABLE),
-            (EventFlags::OUT, Ready::WRITABLE),
-            (EventFlags::RDHUP, Ready::DISCONNECT),
-            (EventFlags::PRI, Ready::PRIORITY),
-            (EventFlags::HUP, Ready::HANGUP),
-            (EventFlags::ERR, Ready::ERROR),
-        ] {
-            if flags.contains(flag) {
-                ready |= bit;
-            }
-        }
-        ready
+        const SAME: EventFlags = EventFlags::IN
+            .union(EventFlags::PRI)
+            .union(EventFlags::OUT)
+            .union(EventFlags::ERR)
+            .union(EventFlags::HUP);
+        const DISCONNECT_SHIFT: u32 = 8;
+        let moved = flags.intersection(EventFlags::RDHUP).bits() >> DISCONNECT_SHIFT;
+        Ready::from_bits((flags.intersection(SAME).bits() | moved) as u8)
     }
 
     /// Registered by ourselves, for `polling` asks for urgent data along with reading: one urgent byte
     /// of a peer, which nobody takes, would be reported for ever. And it has no word for DISCONNECT.
-    pub(super) fn add<S: Source>(source: &Registration<S>, interest: Interest) -> io::Result<()> {
-        let data = EventData::new_u64(source.key as u64);
-        Ok(epoll::add(source.poller.as_fd(), source.source.source(), data, flags(interest))?)
-    }
-
-    pub(super) fn modify<S: Source>(
-        source: &Registration<S>,
+    pub(super) fn add(
+        poller: &Poller,
+        source: &impl Source,
+        key: usize,
         interest: Interest,
     ) -> io::Result<()> {
-        let data = EventData::new_u64(source.key as u64);
-        Ok(epoll::modify(source.poller.as_fd(), source.source.source(), data, flags(interest))?)
+        let data = EventData::new_u64(key as u64);
+        Ok(epoll::add(poller.as_fd(), source.source(), data, flags(interest))?)
+    }
+
+    pub(super) fn modify(
+        poller: &Poller,
+        source: &impl Source,
+        key: usize,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let data = EventData::new_u64(key as u64);
+        Ok(epoll::modify(poller.as_fd(), source.source(), data, flags(interest))?)
     }
 
     fn flags(interest: Interest) -> EventFlags {
@@ -288,19 +367,39 @@ mod backend {
 
     #[cfg(test)]
     mod tests {
-        use super::super::Poller;
+        use super::super::Watched;
         use super::*;
         use std::os::unix::net::UnixStream;
+
+        #[test]
+        fn each_flag_has_its_bit() {
+            for (flag, bit) in [
+                (EventFlags::IN, Ready::READABLE),
+                (EventFlags::OUT, Ready::WRITABLE),
+                (EventFlags::RDHUP, Ready::DISCONNECT),
+                (EventFlags::PRI, Ready::PRIORITY),
+                (EventFlags::HUP, Ready::HANGUP),
+                (EventFlags::ERR, Ready::ERROR),
+            ] {
+                assert_eq!(ready(flag), bit);
+            }
+            assert_eq!(
+                ready(EventFlags::all()),
+                ready(EventFlags::all().difference(EventFlags::ET))
+            );
+            let both = Ready::READABLE | Ready::DISCONNECT;
+            assert_eq!(ready(EventFlags::IN | EventFlags::RDHUP | EventFlags::RDNORM), both);
+        }
 
         #[test]
         fn an_event_carries_the_key_of_its_source() {
             let poller = Poller::new().unwrap();
             let (one, _other) = UnixStream::pair().unwrap();
-            let source = Registration::new(poller.clone(), 4711, one);
-            source.set_interest(Interest::WRITABLE).unwrap();
-            assert!(poller.wait(Some(Duration::from_secs(5))).unwrap());
-            assert_eq!(poller.next_event(), Some((4711, Ready::WRITABLE)));
-            assert_eq!(poller.next_event(), None);
+            let source = Watched::new(&poller, one);
+            source.set_interest(4711, Interest::WRITABLE).unwrap();
+            assert_eq!(poller.wait(Some(Duration::from_secs(5))).unwrap(), 1);
+            assert_eq!(poller.events().collect::<Vec<_>>(), [(4711, Ready::WRITABLE)]);
+            assert_eq!(poller.events().next(), None);
         }
     }
 }
@@ -316,7 +415,7 @@ mod backend {
 
     use polling::{Event, PollMode};
 
-    use super::{Interest, Ready, Registration, Source};
+    use super::{Interest, Poller, Ready, Source};
 
     #[derive(Debug)]
     pub(super) struct Backend;
@@ -358,6 +457,12 @@ mod backend {
         next: usize,
     }
 
+    impl Default for Batch {
+        fn default() -> Self {
+            Self::new(1)
+        }
+    }
+
     impl Batch {
         pub(super) fn new(capacity: usize) -> Self {
             let capacity = NonZeroUsize::new(capacity).expect("a batch has slots");
@@ -369,8 +474,8 @@ mod backend {
             self.ready.len()
         }
 
-        pub(super) fn has_event(&self) -> bool {
-            !self.ready.is_empty()
+        pub(super) fn events(&self) -> usize {
+            self.ready.len()
         }
 
         pub(super) fn next(&mut self) -> Option<(usize, Ready)> {
@@ -396,20 +501,26 @@ mod backend {
         ready
     }
 
-    pub(super) fn add<S: Source>(source: &Registration<S>, interest: Interest) -> io::Result<()> {
-        let event = event(source.key, interest)?;
-        let polling = &source.poller.polling;
-        // SAFETY: the source is owned by this registration, which deletes it from the poller in its
-        // Drop, before the source closes; nothing else can close or take it out.
-        unsafe { polling.add_with_mode(&source.source.source(), event, PollMode::Level) }
-    }
-
-    pub(super) fn modify<S: Source>(
-        source: &Registration<S>,
+    pub(super) fn add(
+        poller: &Poller,
+        source: &impl Source,
+        key: usize,
         interest: Interest,
     ) -> io::Result<()> {
-        let event = event(source.key, interest)?;
-        source.poller.polling.modify_with_mode(&source.source, event, PollMode::Level)
+        let event = event(key, interest)?;
+        // SAFETY: the source is owned by a `Watched`, which lends it and has it back before anybody
+        // else can have it, and deletes it from the poller before it lets it close.
+        unsafe { poller.polling.add_with_mode(&source.source(), event, PollMode::Level) }
+    }
+
+    pub(super) fn modify(
+        poller: &Poller,
+        source: &impl Source,
+        key: usize,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let event = event(key, interest)?;
+        poller.polling.modify_with_mode(source, event, PollMode::Level)
     }
 
     /// `polling` has no portable word for the other two.

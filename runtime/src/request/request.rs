@@ -185,8 +185,9 @@ impl<T> Future for Request<T> {
 }
 
 impl<T> Drop for Request<T> {
+    #[inline]
     fn drop(&mut self) {
-        if let Stage::Waiting(waiting) = self.take() {
+        if let Stage::Waiting(waiting) = &self.0 {
             waiting.refuse();
         }
     }

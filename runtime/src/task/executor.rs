@@ -72,6 +72,9 @@ pub(crate) struct Executor {
     pub(super) main: Guarded<MainState>,
     /// The loop is gone: nothing that is queued would ever run.
     is_gone: Cell<bool>,
+    /// Something may be to be done at a checkpoint: it was queued, here or by the loop, since the last
+    /// one ended. So that a checkpoint with nothing to do asks one question.
+    is_owed: Cell<bool>,
 }
 
 /// What the executor keeps of a live task.
@@ -107,6 +110,7 @@ impl Executor {
             deferrals: Cell::new(0),
             main: Guarded::default(),
             is_gone: Cell::new(false),
+            is_owed: Cell::new(false),
         })
     }
 
@@ -131,6 +135,18 @@ impl Executor {
     #[inline]
     pub(crate) fn push(&self, microtask: Microtask) {
         self.microtasks.push(microtask);
+        self.is_owed.set(true);
+    }
+
+    /// Whether a checkpoint may have something to do.
+    #[inline]
+    pub(crate) fn is_owed(&self) -> bool {
+        self.is_owed.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_owed(&self, is_owed: bool) {
+        self.is_owed.set(is_owed);
     }
 
     #[inline]
@@ -174,7 +190,7 @@ impl Executor {
     /// Lets deferred tasks go on, as many as fit into one checkpoint.
     pub(crate) fn resume_deferred(&self) {
         for _ in 0..self.deferred.len().min(self.limits.task_polls) {
-            self.microtasks.extend_one(self.deferred.pop());
+            self.deferred.pop().into_iter().for_each(|microtask| self.push(microtask));
         }
     }
 
@@ -202,6 +218,7 @@ impl Executor {
     /// Reports an error at the end of this checkpoint, or of the next one.
     pub(crate) fn report(&self, error: Uncaught) {
         self.unobserved.push(error);
+        self.is_owed.set(true);
     }
 
     #[inline]

@@ -186,12 +186,12 @@ macro_rules! byte_stream {
             /// Bytes that are queued stay queued when the future is dropped.
             #[inline]
             pub fn write(&self, data: impl AsRef<[u8]>) -> crate::Request<()> {
-                self.0.write(&[std::io::IoSlice::new(data.as_ref())])
+                self.0.write(data.as_ref())
             }
 
             /// Writes all of several buffers, as one [`write`](Self::write). Any number of them.
             pub fn write_vectored(&self, data: &[std::io::IoSlice<'_>]) -> crate::Request<()> {
-                self.0.write(data)
+                self.0.write_vectored(data)
             }
 
             /// Writes what the system takes at once: all of `data` or a part of it.
@@ -323,7 +323,8 @@ macro_rules! byte_stream {
                 cx: &mut std::task::Context<'_>,
                 buffer: &mut [u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                self.0.poll_read(cx, &mut None, |socket| self.0.recv(socket, buffer))
+                let enlist = crate::base::Wakers::register_once;
+                self.0.poll_read(cx, enlist, |socket| self.0.recv(socket, buffer))
             }
         }
 

@@ -21,6 +21,7 @@ mod idle;
 mod kind;
 mod lent;
 mod queue;
+mod rare;
 mod reading;
 mod resource;
 mod writing;

@@ -3,13 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use socket2::Socket;
 
 use super::kind::StreamHandle;
-use super::resource::{END_TOLD, FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
-use crate::base::Waiter;
+use super::resource::{END_TOLD, FAILED, IDLE, PAUSED, READ_ENDED, READABLE, READING, Stream};
+use crate::base::{Waiter, Wakers};
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
 use crate::reactor::{Interest, Ready};
@@ -30,6 +30,22 @@ impl<S: StreamHandle, F: Fn(&Rc<Stream<S>>)> Drop for Then<'_, S, F> {
 
 pub(super) type OnRead<S> = dyn FnMut(&S, io::Result<&[u8]>) -> Result;
 
+/// The read callback, out of its place to be called. It goes back, also after its panic, unless it was
+/// stopped or replaced meanwhile.
+struct LentReader<'a, S: StreamHandle> {
+    stream: &'a Stream<S>,
+    callback: Option<Box<OnRead<S>>>,
+}
+
+impl<S: StreamHandle> Drop for LentReader<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        let newer = self.stream.on_read.take();
+        let goes_back = newer.is_none() && self.stream.has(READING);
+        self.stream.on_read.set(if goes_back { self.callback.take() } else { newer });
+    }
+}
+
 impl<S: StreamHandle> Stream<S> {
     pub(crate) fn read_start<R: Outcome>(
         self: &Rc<Self>,
@@ -41,7 +57,8 @@ impl<S: StreamHandle> Stream<S> {
             let tell = Box::new(move || f(&stream, Err(error)).into_result());
             return self.state().call_later(tell);
         }
-        let former = self.on_read.set(Box::new(move |stream, data| f(stream, data).into_result()));
+        let f: Box<OnRead<S>> = Box::new(move |stream, data| f(stream, data).into_result());
+        let former = self.on_read.replace(Some(f));
         self.update();
         drop(former);
     }
@@ -60,7 +77,7 @@ impl<S: StreamHandle> Stream<S> {
     pub(crate) fn read_stop(self: &Rc<Self>) {
         if !self.handle().is_closing() {
             self.set(READING | PAUSED, false);
-            let callback = self.on_read.clear();
+            let callback = self.on_read.take();
             self.update();
             drop(callback);
         }
@@ -86,35 +103,62 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     /// There is something to read: data, the end or an error.
-    #[inline]
     pub(crate) fn readable(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
-        if !self.calls_back() {
-            return self.readable_by_tasks(ready, d);
-        }
+        if self.calls_back() { self.call_reader(d) } else { self.readable_by_tasks(ready, d) }
+    }
+
+    /// Reads for the read callback.
+    #[inline]
+    pub(crate) fn call_reader(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
         let stream = S::wrap(self);
         let me = stream.stream();
-        for _ in 0..READS_PER_EVENT {
-            let read = match me.with_socket(|socket| sys::recv(socket, d.buffer)) {
-                Ok(0) => return me.end_of_stream(&stream, d),
-                Ok(read) => read,
+        match me.with_socket(|socket| sys::recv(socket, d.buffer)) {
+            // A short read took all there was: the usual case, and all of it.
+            Ok(read) if 0 < read && read < d.buffer.len() => me.hand_over(&stream, read, d),
+            read => me.read_on(&stream, read, d),
+        }
+    }
+
+    /// Calls the read callback with what was read into the buffer.
+    #[inline]
+    fn hand_over(&self, stream: &S, read: usize, d: &mut Dispatcher<'_>) -> Flow {
+        if self.has(IDLE) {
+            self.note_activity();
+        }
+        let mut lent = LentReader { stream: self, callback: self.on_read.take() };
+        let Some(callback) = &mut lent.callback else { return Ok(()) };
+        let result = callback(stream, Ok(&d.buffer[..read]));
+        drop(lent);
+        d.done(result)
+    }
+
+    /// Goes on behind a read that filled the buffer, or brought no data.
+    #[inline(never)]
+    fn read_on(
+        self: &Rc<Self>,
+        stream: &S,
+        mut read: io::Result<usize>,
+        d: &mut Dispatcher<'_>,
+    ) -> Flow {
+        for reads in 1.. {
+            let length = match read {
+                Ok(0) => return self.end_of_stream(stream, d),
+                Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return me.read_failed(&stream, error, d),
+                Err(error) => return self.read_failed(stream, error, d),
             };
-            me.note_activity();
-            let Some(mut callback) = me.on_read.take() else { return Ok(()) };
-            let result = callback(&stream, Ok(&d.buffer[..read]));
-            drop(callback);
-            d.done(result)?;
-            // A short read took all there was. The callback may have stopped, paused or closed.
-            if read < d.buffer.len() || !me.calls_back() || me.handle().is_closing() {
-                return Ok(());
+            self.hand_over(stream, length, d)?;
+            let is_all = length < d.buffer.len() || reads == READS_PER_EVENT;
+            // The callback may have stopped, paused or closed.
+            if is_all || !self.is_just(READING, READING | PAUSED) {
+                break;
             }
+            read = self.with_socket(|socket| sys::recv(socket, d.buffer));
         }
         Ok(())
     }
 
     /// The end: reading stops before it is told, so that the callback may start anew.
-    #[inline(never)]
     fn end_of_stream(self: &Rc<Self>, stream: &S, d: &mut Dispatcher<'_>) -> Flow {
         self.set(READ_ENDED | END_TOLD, true);
         self.ask_no_more_for(Interest::READABLE);
@@ -122,7 +166,6 @@ impl<S: StreamHandle> Stream<S> {
         self.tell_reader(stream, Ok(&[]), d)
     }
 
-    #[inline(never)]
     pub(crate) fn read_failed(
         self: &Rc<Self>,
         stream: &S,
@@ -142,7 +185,7 @@ impl<S: StreamHandle> Stream<S> {
         d: &mut Dispatcher<'_>,
     ) -> Flow {
         self.set(READING | PAUSED, false);
-        let callback = self.on_read.clear();
+        let callback = self.on_read.take();
         self.update();
         let Some(mut callback) = callback else { return Ok(()) };
         let result = callback(stream, last);
@@ -193,11 +236,11 @@ impl<S: StreamHandle> Stream<S> {
 
     // --- tasks ---
 
-    /// Tries `read`, and waits for readiness while it would block.
+    /// Tries `read`; while that would block, `enlist`s the task and waits for readiness.
     pub(crate) fn poll_read<R>(
         self: &Rc<Self>,
         cx: &mut Context<'_>,
-        waiter: &mut Option<Waiter>,
+        enlist: impl FnOnce(&Wakers, Waker),
         mut read: impl FnMut(&Socket) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.check_open()?;
@@ -218,7 +261,7 @@ impl<S: StreamHandle> Stream<S> {
         }
         coop::made_no_progress();
         self.ask_for(Interest::READABLE)?;
-        self.readers.register(waiter, keep(cx));
+        enlist(&self.readers, keep(cx));
         self.update();
         Poll::Pending
     }
@@ -239,7 +282,8 @@ impl<S: StreamHandle> Stream<S> {
         let mut reader = Reader(self, None);
         poll_fn(|cx| {
             let Reader(stream, waiter) = &mut reader;
-            stream.poll_read(cx, waiter, &mut read)
+            let enlist = |readers: &Wakers, waker| readers.register(waiter, waker);
+            stream.poll_read(cx, enlist, &mut read)
         })
         .await
     }

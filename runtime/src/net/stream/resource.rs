@@ -6,16 +6,12 @@ use std::rc::Rc;
 
 use socket2::Socket;
 
-use super::idle::Idle;
 use super::kind::StreamHandle;
-use super::queue::Writing;
+use super::rare::Rare;
 use super::reading::OnRead;
-use super::writing::OnDrain;
-use crate::base::{CallbackSlot, Guarded, Wakers};
-use crate::error::Closed;
+use crate::base::Wakers;
 use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State};
-use crate::net::connect::Connecting;
-use crate::reactor::{Interest, Ready, Registration};
+use crate::reactor::{Interest, Ready, Watched};
 
 /// `read_start` was called: a callback is there, be it running or not.
 pub(super) const READING: u16 = 1;
@@ -36,50 +32,58 @@ pub(super) const FAILED: u16 = 64;
 pub(crate) const CONNECTING: u16 = 128;
 /// The end was told to a read callback.
 pub(super) const END_TOLD: u16 = 256;
+/// Something is queued for the system.
+pub(super) const QUEUED: u16 = 512;
+/// Requests to write or to shut down are in flight.
+pub(super) const BUSY: u16 = 1024;
+/// It has an idle timeout.
+pub(super) const IDLE: u16 = 2048;
+/// It has, or had, something rare.
+pub(super) const RARE: u16 = 4096;
 
-/// The state of a byte stream whose handle type is `S`.
+/// The state of a byte stream whose handle type is `S`; its flags are the handle's own.
+///
+/// As small as can be: a server has one for each client, and most of them are idle.
 pub(crate) struct Stream<S: StreamHandle> {
     handle: Handle,
-    socket: Guarded<Option<Registration<Socket>>>,
-    flags: Cell<u16>,
-    pub(super) on_read: CallbackSlot<OnRead<S>>,
+    socket: Watched<Socket>,
+    /// The read callback; it is out while it runs.
+    pub(super) on_read: Cell<Option<Box<OnRead<S>>>>,
     pub(super) readers: Wakers,
-    /// Made when a write first has to wait, or its limits are set.
-    pub(super) writing: Guarded<Option<Box<Writing>>>,
-    /// What `on_drain` installed; most streams have none.
-    pub(super) on_drain: Guarded<Option<Rc<CallbackSlot<OnDrain<S>>>>>,
-    pub(super) idle: Cell<Option<Box<Idle>>>,
-    pub(crate) connecting: Cell<Option<Box<Connecting<S>>>>,
+    pub(super) rare: Cell<Option<Box<Rare<S>>>>,
 }
 
 impl<S: StreamHandle> Stream<S> {
     /// A stream over `socket`, which must not block.
     pub(crate) fn make(lp: &LoopRef, kind: Kind, socket: Socket) -> Rc<Self> {
         Handle::make(lp, kind, |handle| {
-            let socket = Registration::new(handle.state().poller.clone(), handle.slot(), socket);
+            handle.set_own_flags(READABLE);
             Self {
+                socket: Watched::new(&handle.state().poller, socket),
                 handle,
-                socket: Guarded::new(Some(socket)),
-                flags: Cell::new(READABLE),
-                on_read: CallbackSlot::default(),
+                on_read: Cell::default(),
                 readers: Wakers::default(),
-                writing: Guarded::default(),
-                on_drain: Guarded::default(),
-                idle: Cell::default(),
-                connecting: Cell::default(),
+                rare: Cell::default(),
             }
         })
     }
 
+    /// Whether any of `flags` is set.
     #[inline]
-    pub(crate) fn has(&self, flag: u16) -> bool {
-        self.flags.get() & flag != 0
+    pub(crate) fn has(&self, flags: u16) -> bool {
+        self.handle.own_flags() & flags != 0
     }
 
     #[inline]
     pub(crate) fn set(&self, flag: u16, on: bool) {
-        let flags = self.flags.get();
-        self.flags.set(if on { flags | flag } else { flags & !flag });
+        let flags = self.handle.own_flags();
+        self.handle.set_own_flags(if on { flags | flag } else { flags & !flag });
+    }
+
+    /// Whether, of `mask`, exactly `flags` are set, and the stream is open: one test of what is usual.
+    #[inline]
+    pub(super) fn is_just(&self, flags: u16, mask: u16) -> bool {
+        self.handle.own_flags() & mask == flags && !self.handle.is_closing()
     }
 
     pub(crate) fn state(&self) -> &Rc<State> {
@@ -89,36 +93,23 @@ impl<S: StreamHandle> Stream<S> {
     /// Lends the socket, unless it is closed.
     #[inline]
     pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
-        self.socket.with(|socket| match socket {
-            Some(socket) => f(socket.source()),
-            None => Err(Closed.into()),
-        })
+        self.socket.with(f)
     }
 
     /// Puts another socket in the place of the one whose connect failed.
     pub(crate) fn replace_socket(&self, socket: Socket) {
-        let poller = self.state().poller.clone();
-        let socket = Registration::new(poller, self.handle.slot(), socket);
-        let former = self.socket.with(|current| current.replace(socket));
-        drop(former);
+        self.socket.replace(socket);
     }
 
     /// Asks for what `more` says, besides what is asked for already.
+    #[inline]
     pub(crate) fn ask_for(&self, more: Interest) -> io::Result<()> {
-        self.socket.with(|socket| match socket {
-            Some(socket) => socket.set_interest(socket.interest() | more),
-            None => Err(Closed.into()),
-        })
+        self.socket.ask_for(self.handle.slot(), more)
     }
 
     /// Asks for `less` no longer.
     pub(crate) fn ask_no_more_for(&self, less: Interest) {
-        self.socket.with(|socket| {
-            if let Some(socket) = socket {
-                // Less interest can fail only if the poller itself is broken, which its wait reports.
-                let _ = socket.set_interest(socket.interest().without(less));
-            }
-        });
+        self.socket.ask_no_more_for(self.handle.slot(), less);
     }
 
     /// Why the stream can't be used: the error that ended it, or that it is closed.
@@ -135,11 +126,13 @@ impl<S: StreamHandle> Stream<S> {
     /// though it is paused, and what has requests in flight.
     #[inline]
     pub(crate) fn update(self: &Rc<Self>) {
-        let (has_callback, is_paused) = (self.has(READING), self.has(PAUSED));
-        let is_connecting = self.has(CONNECTING);
-        let is_waited_on = !self.readers.is_empty() || self.has_write_waiters();
-        self.handle.set_active((has_callback && !is_paused) || is_waited_on || is_connecting);
-        let held = has_callback || is_connecting || self.has(FAILED) || self.is_writing();
+        let is_called_back = self.handle.own_flags() & (READING | PAUSED) == READING;
+        let is_active = is_called_back
+            || self.has(CONNECTING)
+            || !self.readers.is_empty()
+            || (self.has(RARE) && self.has_write_waiters());
+        self.handle.set_active(is_active);
+        let held = self.has(READING | CONNECTING | FAILED | BUSY);
         if held != self.has(HELD) && !self.handle.is_closing() {
             self.set(HELD, held);
             self.handle.hold(self.clone(), held);
@@ -169,6 +162,18 @@ impl<S: StreamHandle> Stream<S> {
 
     #[inline]
     fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+        if ready.is_readable() && self.is_just(READING, READING | PAUSED | CONNECTING | QUEUED) {
+            return self.call_reader(d);
+        }
+        self.other_ready(ready, d)
+    }
+
+    /// All but data for a callback that has nothing queued.
+    #[inline(never)]
+    fn other_ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+        if self.handle.is_closing() {
+            return Ok(());
+        }
         if ready.is_writable() && self.has(CONNECTING) {
             return crate::net::connect::advance(self, d);
         }
@@ -190,12 +195,10 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     #[inline]
     fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
-        // Closed by a callback before this one: what is to be told comes in the closing phase.
-        if self.handle.is_closing() {
-            return Ok(());
-        }
         match event {
             Event::Ready(ready) => self.ready(ready, d),
+            // Closed by a callback before this one: what is to be told comes in the closing phase.
+            _ if self.handle.is_closing() => Ok(()),
             Event::Timer => self.idle_timer(d),
             Event::Pending => {
                 self.clone().pending_writes(d)?;
@@ -207,7 +210,7 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn release(&self) {
         self.disarm_idle();
-        drop(self.socket.with(Option::take));
+        self.socket.close();
         self.readers.wake();
         self.wake_writers();
     }
@@ -217,17 +220,11 @@ impl<S: StreamHandle> Resource for Stream<S> {
     }
 
     fn discard(&self) {
-        drop(self.on_read.clear());
-        // Emptied as well: it may run just now, and then the frame that runs it is an owner.
-        if let Some(slot) = self.on_drain.take() {
-            drop(slot.clear());
-        }
-        if let Some(connecting) = self.connecting.take() {
-            connecting.abandon();
-        }
-        let writing = self.writing.with(Option::take);
-        if let Some(writing) = writing {
-            writing.abandon();
+        self.set(READING | PAUSED, false);
+        drop(self.on_read.take());
+        if let Some(rare) = self.rare.take() {
+            self.set(RARE, false);
+            rare.discard();
         }
     }
 }

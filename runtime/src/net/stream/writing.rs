@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
 use super::queue::{Owner, Writing};
-use super::resource::{FAILED, Stream, WRITE_ENDED};
+use super::resource::{BUSY, FAILED, IDLE, QUEUED, Stream, WRITE_ENDED};
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
 use crate::reactor::Interest;
@@ -29,24 +29,16 @@ const SLICES: usize = 64;
 pub(super) type OnDrain<S> = dyn FnMut(&S) -> Result;
 
 impl<S: StreamHandle> Stream<S> {
-    fn with_writing<R>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
-        self.writing.with(|writing| f(writing.get_or_insert_default()))
-    }
-
-    /// Asks the queue, if there is one.
-    #[inline]
-    fn ask_writing<R: Default>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
-        self.writing.with(|writing| writing.as_mut().map(|writing| f(writing)).unwrap_or_default())
-    }
-
     /// Whether requests are in flight.
+    #[inline]
     pub(crate) fn is_writing(&self) -> bool {
-        self.ask_writing(|writing| writing.is_busy())
+        self.has(BUSY)
     }
 
     /// Whether something is queued for the system.
+    #[inline]
     pub(crate) fn wants_to_write(&self) -> bool {
-        self.ask_writing(|writing| !writing.queue.is_empty())
+        self.has(QUEUED)
     }
 
     pub(crate) fn has_write_waiters(&self) -> bool {
@@ -83,8 +75,38 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     #[inline]
-    pub(crate) fn write(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Request<()> {
-        match self.write_now(slices) {
+    pub(crate) fn write(self: &Rc<Self>, bytes: &[u8]) -> Request<()> {
+        // An attempt that writes all of it is all there is to most writes.
+        if self.is_just(0, WRITE_ENDED | QUEUED | IDLE) && !bytes.is_empty() {
+            let sent = self.with_socket(|socket| sys::send(socket, bytes));
+            return match sent {
+                Ok(written) if written == bytes.len() => Request::done(Ok(())),
+                sent => self.go_on_writing(&[IoSlice::new(bytes)], sent),
+            };
+        }
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    #[inline(never)]
+    pub(crate) fn write_vectored(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Request<()> {
+        let written = self.write_now(slices);
+        self.request_rest(written)
+    }
+
+    /// The rest of a write whose first attempt did not do all of it.
+    #[inline(never)]
+    fn go_on_writing(
+        self: &Rc<Self>,
+        slices: &[IoSlice<'_>],
+        sent: io::Result<usize>,
+    ) -> Request<()> {
+        let written = self.sent(sent).map(|written| rest_of(slices, written));
+        self.request_rest(written)
+    }
+
+    /// The request for what is still to be written, if anything.
+    fn request_rest(self: &Rc<Self>, rest: io::Result<Option<Box<[u8]>>>) -> Request<()> {
+        match rest {
             Ok(None) => Request::done(Ok(())),
             Ok(Some(rest)) => {
                 let request = Plain::new(self.state());
@@ -98,26 +120,28 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     /// Writes what the kernel takes at once; gives a copy of the rest.
-    #[inline]
     fn write_now(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> io::Result<Option<Box<[u8]>>> {
         self.check_writable()?;
-        let length: usize = slices.iter().map(|slice| slice.len()).sum();
-        if length == 0 {
+        if slices.iter().all(|slice| slice.is_empty()) {
             // Nothing to write is written when all before it is.
             return Ok(self.wants_to_write().then(Box::default));
         }
         let written = if self.wants_to_write() { 0 } else { self.send(slices)? };
         self.note_activity();
-        if written == length { Ok(None) } else { Ok(Some(rest_of(slices, written))) }
+        Ok(rest_of(slices, written))
     }
 
     /// One attempt; 0 if the kernel's buffer is full.
-    #[inline]
     fn send(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = self.with_socket(|socket| match slices {
             [one] => sys::send(socket, one),
             many => sys::send_vectored(socket, &many[..many.len().min(SLICES)]),
         });
+        self.sent(sent)
+    }
+
+    /// What an attempt has brought.
+    fn sent(self: &Rc<Self>, sent: io::Result<usize>) -> io::Result<usize> {
         match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) => {
@@ -222,8 +246,9 @@ impl<S: StreamHandle> Stream<S> {
         if self.handle().is_closing() {
             return;
         }
-        let slot = self.on_drain.with(|slot| slot.get_or_insert_default().clone());
-        drop(slot.set(Box::new(move |stream| f(stream).into_result())));
+        let f: Box<OnDrain<S>> = Box::new(move |stream| f(stream).into_result());
+        let former = self.with_rare(|rare| rare.on_drain.replace(f));
+        drop(former);
     }
 
     /// The kernel takes more: writes what is queued, and tells who waits for that.
@@ -311,11 +336,25 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     fn tell_drained(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        let Some(slot) = self.on_drain.with(|slot| slot.clone()) else { return d.checkpoint() };
+        /// Puts the callback back, also after its panic, unless it was replaced or has no use any more.
+        struct PutBack<'a, S: StreamHandle>(&'a Stream<S>, Option<Box<OnDrain<S>>>);
+        impl<S: StreamHandle> Drop for PutBack<'_, S> {
+            fn drop(&mut self) {
+                if !self.0.handle().is_closing() {
+                    self.0.with_rare(|rare| {
+                        if rare.on_drain.is_none() {
+                            rare.on_drain = self.1.take();
+                        }
+                    });
+                }
+            }
+        }
+        let callback = self.ask_rare(|rare| rare.on_drain.take());
         let stream = S::wrap(self);
-        let Some(mut callback) = slot.take() else { return d.checkpoint() };
+        let mut lent = PutBack(stream.stream(), callback);
+        let Some(callback) = &mut lent.1 else { return d.checkpoint() };
         let result = callback(&stream);
-        drop(callback);
+        drop(lent);
         d.done(result)
     }
 
@@ -391,12 +430,13 @@ impl<S: StreamHandle> Stream<S> {
     }
 }
 
-fn rest_of(slices: &[IoSlice<'_>], mut written: usize) -> Box<[u8]> {
+/// A copy of what is behind the first `written` bytes, if anything.
+fn rest_of(slices: &[IoSlice<'_>], mut written: usize) -> Option<Box<[u8]>> {
     let mut rest = Vec::new();
     for slice in slices {
         let skipped = written.min(slice.len());
         written -= skipped;
         rest.extend_from_slice(&slice[skipped..]);
     }
-    rest.into_boxed_slice()
+    (!rest.is_empty()).then(|| rest.into_boxed_slice())
 }

@@ -10,9 +10,8 @@ use super::batch::Batch;
 use super::queue::SendQueue;
 use super::receiving::OnDatagram;
 use crate::base::{CallbackSlot, Guarded, Wakers};
-use crate::error::Closed;
 use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource};
-use crate::reactor::{Interest, Ready, Registration};
+use crate::reactor::{Interest, Ready, Watched};
 
 /// `recv_start` was called: a callback is there, be it running or not.
 pub(super) const RECEIVING: u8 = 1;
@@ -27,7 +26,7 @@ pub(super) const V6: u8 = 16;
 
 pub(crate) struct Inner {
     pub(super) handle: Handle,
-    socket: Guarded<Option<Registration<Socket>>>,
+    socket: Watched<Socket>,
     flags: Cell<u8>,
     pub(super) on_datagram: CallbackSlot<OnDatagram>,
     pub(super) readers: Wakers,
@@ -41,17 +40,14 @@ pub(crate) struct Inner {
 impl Inner {
     /// Over `socket`, which must not block.
     pub(super) fn make(lp: &LoopRef, socket: Socket, flags: u8) -> Rc<Self> {
-        Handle::make(lp, Kind::UdpSocket, |handle| {
-            let socket = Registration::new(handle.state().poller.clone(), handle.slot(), socket);
-            Self {
-                handle,
-                socket: Guarded::new(Some(socket)),
-                flags: Cell::new(flags | READABLE),
-                on_datagram: CallbackSlot::default(),
-                readers: Wakers::default(),
-                left: Guarded::default(),
-                queue: Guarded::default(),
-            }
+        Handle::make(lp, Kind::UdpSocket, |handle| Self {
+            socket: Watched::new(&handle.state().poller, socket),
+            handle,
+            flags: Cell::new(flags | READABLE),
+            on_datagram: CallbackSlot::default(),
+            readers: Wakers::default(),
+            left: Guarded::default(),
+            queue: Guarded::default(),
         })
     }
 
@@ -69,28 +65,17 @@ impl Inner {
     /// Lends the socket, unless it is closed.
     #[inline]
     pub(super) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
-        self.socket.with(|socket| match socket {
-            Some(socket) => f(socket.source()),
-            None => Err(Closed.into()),
-        })
+        self.socket.with(f)
     }
 
     /// Asks for what `more` says, besides what is asked for already.
     pub(super) fn ask_for(&self, more: Interest) -> io::Result<()> {
-        self.socket.with(|socket| match socket {
-            Some(socket) => socket.set_interest(socket.interest() | more),
-            None => Err(Closed.into()),
-        })
+        self.socket.ask_for(self.handle.slot(), more)
     }
 
     /// Asks for `less` no longer.
     pub(super) fn ask_no_more_for(&self, less: Interest) {
-        self.socket.with(|socket| {
-            if let Some(socket) = socket {
-                // Less interest can fail only if the poller itself is broken, which its wait reports.
-                let _ = socket.set_interest(socket.interest().without(less));
-            }
-        });
+        self.socket.ask_no_more_for(self.handle.slot(), less);
     }
 
     /// Brings liveness and ownership in line with what is going on: as in libuv it is active while it
@@ -147,7 +132,7 @@ impl Resource for Inner {
     }
 
     fn release(&self) {
-        drop(self.socket.with(Option::take));
+        self.socket.close();
         self.readers.wake();
     }
 

@@ -1,0 +1,75 @@
+//! What few streams have: a write queue, a drain callback, an idle timeout, a connect under way.
+//!
+//! All of it lies behind one pointer, which is empty for a stream that has nothing of the kind.
+
+use super::idle::Idle;
+use super::kind::StreamHandle;
+use super::queue::Writing;
+use super::resource::{BUSY, QUEUED, RARE, Stream};
+use super::writing::OnDrain;
+use crate::net::connect::Connecting;
+
+pub(crate) struct Rare<S: StreamHandle> {
+    /// Made when a write first has to wait, or its limits are set.
+    writing: Option<Box<Writing>>,
+    /// The drain callback; it is out while it runs.
+    pub(super) on_drain: Option<Box<OnDrain<S>>>,
+    pub(super) idle: Option<Box<Idle>>,
+    pub(crate) connecting: Option<Box<Connecting<S>>>,
+}
+
+impl<S: StreamHandle> Default for Rare<S> {
+    fn default() -> Self {
+        Self { writing: None, on_drain: None, idle: None, connecting: None }
+    }
+}
+
+impl<S: StreamHandle> Rare<S> {
+    /// The end of the stream: drops the callbacks, gives up what is in flight.
+    pub(super) fn discard(self) {
+        drop(self.on_drain);
+        if let Some(connecting) = self.connecting {
+            connecting.abandon();
+        }
+        if let Some(writing) = self.writing {
+            writing.abandon();
+        }
+    }
+}
+
+impl<S: StreamHandle> Stream<S> {
+    /// Lends what is rare to `f`, which calls nothing that is not the stream's own.
+    pub(crate) fn with_rare<R>(&self, f: impl FnOnce(&mut Rare<S>) -> R) -> R {
+        let mut rare = self.rare.take().unwrap_or_else(|| {
+            assert!(!self.has(RARE), "it is lent to somebody else");
+            self.set(RARE, true);
+            Box::default()
+        });
+        let result = f(&mut rare);
+        self.rare.set(Some(rare));
+        result
+    }
+
+    /// The same, if there is anything.
+    pub(crate) fn ask_rare<R: Default>(&self, f: impl FnOnce(&mut Rare<S>) -> R) -> R {
+        if self.has(RARE) { self.with_rare(f) } else { R::default() }
+    }
+
+    /// Lends the write queue to `f`, and notes in the flags what became of it.
+    pub(super) fn with_writing<R>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
+        let (result, is_queued, is_busy) = self.with_rare(|rare| {
+            let writing = rare.writing.get_or_insert_default();
+            (f(writing), !writing.queue.is_empty(), writing.is_busy())
+        });
+        self.set(QUEUED, is_queued);
+        self.set(BUSY, is_busy);
+        result
+    }
+
+    /// The same, if there is a queue.
+    #[inline]
+    pub(super) fn ask_writing<R: Default>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
+        let has_queue = self.ask_rare(|rare| rare.writing.is_some());
+        if has_queue { self.with_writing(f) } else { R::default() }
+    }
+}
