@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   LocalQueue   ticks, microtasks, pending, closing     take one, borrow ended, run it
+//!   InlineFn     a closure that is called once           no box, if it is small
 //!   CallbackSlot a handle's callback                     take, call, put back
 //!   Guarded      any other state shared on one thread    `with(|state| ..)`, no foreign code inside
 //!   Arena        values behind ids given to users        generational: a stale key finds nothing
@@ -19,6 +20,7 @@ mod arena;
 pub(crate) mod clock;
 mod guarded;
 mod heap;
+mod inline_fn;
 mod queue;
 mod slot;
 mod wakers;
@@ -28,6 +30,7 @@ pub(crate) use arena::{Arena, Key};
 pub use clock::{Clock, Instant};
 pub(crate) use guarded::Guarded;
 pub(crate) use heap::Heap;
+pub(crate) use inline_fn::InlineFn;
 pub(crate) use queue::LocalQueue;
 pub(crate) use slot::CallbackSlot;
 pub(crate) use wakers::{Waiter, Wakers};

@@ -82,7 +82,7 @@ impl<V: 'static> Answer<V> {
     pub(crate) fn settle_later(&self, value: V, state: &State) {
         self.is_settled.set(true);
         match self.put(Stage::Taken) {
-            Stage::Callback(callback) => state.call_later(Box::new(move || callback(value))),
+            Stage::Callback(callback) => state.call_later(move || callback(value)),
             Stage::Awaited(waker) => {
                 drop(self.put(Stage::Here(value)));
                 waker.wake();
@@ -122,7 +122,7 @@ impl<V: 'static> Answer<V> {
     /// runs in a call of the API.
     pub(crate) fn callback(&self, callback: Callback<V>, state: &State) {
         match self.put(Stage::Taken) {
-            Stage::Here(value) => state.call_later(Box::new(move || callback(value))),
+            Stage::Here(value) => state.call_later(move || callback(value)),
             former => {
                 drop(former);
                 drop(self.put(Stage::Callback(callback)));

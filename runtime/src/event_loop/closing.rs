@@ -40,7 +40,15 @@ impl State {
 
 /// The closing phase. It takes what is closing now; an entry lies in the list while a callback of it
 /// runs, so that an error leaves the rest to the next attempt.
+#[inline]
 pub(super) fn run(d: &mut Dispatcher<'_>) -> Flow {
+    let state = d.state();
+    let is_idle = state.closing_now.is_empty() && state.closing.is_empty();
+    if is_idle { Ok(()) } else { close_all(d) }
+}
+
+#[inline(never)]
+fn close_all(d: &mut Dispatcher<'_>) -> Flow {
     let state = d.state();
     if state.closing_now.is_empty() && !state.closing.is_empty() {
         drop(state.closing_now.replace(state.closing.take()));

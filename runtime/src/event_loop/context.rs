@@ -63,13 +63,19 @@ pub(super) fn announce(state: &Rc<State>) {
 #[must_use = "the loop is current only while this guard lives"]
 #[derive(Debug)]
 pub struct Entered {
+    /// What was current before; nothing if that was the same loop.
     previous: Option<(Option<LoopRef>, Option<Rc<Executor>>)>,
     /// Current is a thread's word.
     not_send: PhantomData<*const ()>,
 }
 
 impl Entered {
-    pub(super) fn new(lp: LoopRef) -> Self {
+    pub(super) fn new(lp: &LoopRef) -> Self {
+        let is_current = CURRENT.with(|now| now.with(|now| now.as_ref() == Some(lp)));
+        if is_current {
+            return Self { previous: None, not_send: PhantomData };
+        }
+        let lp = lp.clone();
         let home = home::replace(Some(lp.state().executor.clone()));
         let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
         Self { previous: Some((current, home)), not_send: PhantomData }

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use super::builder::Microtasks;
 use super::liveness::Main;
 use super::progress::Stage;
-use super::state::State;
+use super::state::{Callback, State};
 use crate::error::{Result, Uncaught};
 use crate::task::{MainWaker, Microtask};
 
@@ -115,7 +115,7 @@ impl<'a> Dispatcher<'a> {
                 if !std::mem::take(&mut skip_ticks) {
                     progress.set_stage(Stage::Tick);
                     while let Some(tick) = state.ticks.pop() {
-                        tick()?;
+                        tick.call()?;
                         state.check_exit()?;
                     }
                 }
@@ -141,7 +141,7 @@ impl<'a> Dispatcher<'a> {
     /// One turn of the microtask queue.
     fn turn(&mut self, microtask: Microtask) -> Flow {
         match microtask {
-            Microtask::Callback(callback) => callback(),
+            Microtask::Callback(callback) => callback.call(),
             Microtask::Task(task) => self.state.executor.run(task),
             Microtask::Main => self.poll_main(),
         }
@@ -172,7 +172,7 @@ impl<'a> Dispatcher<'a> {
         for _ in 0..ends {
             // Fewer are left if one of them ended the loop.
             let Some(end) = state.checkpoint_ends.pop() else { break };
-            end()?;
+            end.call()?;
             state.check_exit()?;
         }
         for _ in 0..errors {
@@ -194,8 +194,8 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// Runs the pending part of a callback that is called once.
-    pub(crate) fn call_once(&mut self, callback: Box<dyn FnOnce() -> Result>) -> Flow {
-        let result = callback();
+    pub(crate) fn call_once(&mut self, callback: Callback) -> Flow {
+        let result = callback.call();
         self.done(result)
     }
 }

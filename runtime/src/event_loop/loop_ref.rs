@@ -31,7 +31,7 @@ impl LoopRef {
     ///
     /// Guards may be nested, and should be dropped in the reverse order.
     pub fn enter(&self) -> Entered {
-        Entered::new(self.clone())
+        Entered::new(self)
     }
 
     /// An end that other threads can hold.
@@ -95,6 +95,7 @@ impl LoopRef {
     /// to do now or nothing is alive, `None` if nothing but an event will come. In whole milliseconds,
     /// rounded up.
     pub fn backend_timeout(&self) -> Option<Duration> {
+        self.0.poller.wakeup().expect_a_wait();
         if self.0.progress.is_interrupted() { Some(Duration::ZERO) } else { self.0.poll_timeout() }
     }
 

@@ -29,40 +29,68 @@ pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
         progress.owes_iteration.set(false);
         progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
     }
-    let mut entry = progress.enter();
-    if entry == Entry::After(Stage::Microtask) {
+    let mut walk = progress.walk();
+    if walk.is_behind_a_microtask() {
         d.drain_rest()?;
     }
-    loop {
-        match progress.phase() {
-            Phase::Pending => pending(d, entry, 1)?,
-            Phase::Idle => watchers(d, entry, &state.idle)?,
-            Phase::Prepare => watchers(d, entry, &state.prepare)?,
-            Phase::Poll => poll::run(d, entry, mode)?,
-            Phase::PendingAgain => pending(d, entry, PENDING_ROUNDS)?,
-            Phase::Check => check(d, entry)?,
-            Phase::Closing => closing::run(d)?,
-            Phase::Timers => timers::run(d, entry)?,
-        }
-        if state.config.microtasks == Microtasks::BetweenPhases {
-            d.drain()?;
-        }
-        if !progress.advance() {
-            return Ok(());
-        }
-        entry = Entry::Fresh;
+    if let Some(entry) = walk.enter(Phase::Pending) {
+        pending(d, entry, 1)?;
+        end_of_phase(d)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Idle) {
+        watchers(d, entry, &state.idle)?;
+        end_of_phase(d)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Prepare) {
+        watchers(d, entry, &state.prepare)?;
+        end_of_phase(d)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Poll) {
+        poll::run(d, entry, mode)?;
+        end_of_phase(d)?;
+    }
+    if let Some(entry) = walk.enter(Phase::PendingAgain) {
+        pending(d, entry, PENDING_ROUNDS)?;
+        end_of_phase(d)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Check) {
+        check(d, entry)?;
+        end_of_phase(d)?;
+    }
+    if walk.enter(Phase::Closing).is_some() {
+        closing::run(d)?;
+        end_of_phase(d)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Timers) {
+        timers::run(d, entry)?;
+        end_of_phase(d)?;
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// Drains here, if callbacks are not followed by drains.
+#[inline]
+fn end_of_phase(d: &mut Dispatcher<'_>) -> Flow {
+    match d.state().config.microtasks {
+        Microtasks::AfterEachCallback => Ok(()),
+        Microtasks::BetweenPhases => d.drain(),
     }
 }
 
 /// What completed without the system, or was done by it at once. A round takes what is there; what
 /// is queued meanwhile waits for the next round.
+#[inline]
 fn pending(d: &mut Dispatcher<'_>, entry: Entry, rounds: usize) -> Flow {
+    let is_idle = entry == Entry::Fresh && d.state().pending.is_empty();
+    if is_idle { Ok(()) } else { run_pending(d, entry, rounds) }
+}
+
+#[inline(never)]
+fn run_pending(d: &mut Dispatcher<'_>, entry: Entry, rounds: usize) -> Flow {
     let state = d.state();
     let (rounds_left, calls_left) = (&state.progress.rounds, &state.progress.calls);
     if entry == Entry::Fresh {
-        if state.pending.is_empty() {
-            return Ok(());
-        }
         rounds_left.set(rounds);
         calls_left.set(0);
     }
@@ -84,10 +112,13 @@ fn pending(d: &mut Dispatcher<'_>, entry: Entry, rounds: usize) -> Flow {
 }
 
 /// Idle, prepare or check handles, newest first.
+#[inline]
 fn watchers(d: &mut Dispatcher<'_>, entry: Entry, list: &WatchList<Rc<dyn Resource>>) -> Flow {
-    if list.is_empty() {
-        return Ok(());
-    }
+    if list.is_empty() { Ok(()) } else { run_watchers(d, entry, list) }
+}
+
+#[inline(never)]
+fn run_watchers(d: &mut Dispatcher<'_>, entry: Entry, list: &WatchList<Rc<dyn Resource>>) -> Flow {
     let at = &d.state().progress.watcher;
     if entry == Entry::Fresh {
         at.set(u64::MAX);
@@ -101,7 +132,18 @@ fn watchers(d: &mut Dispatcher<'_>, entry: Entry, list: &WatchList<Rc<dyn Resour
 
 /// Check handles, then the immediates that are queued by now. (Immediates are one check handle of
 /// the loop's own, started first: newest first puts the user's before it.)
-fn check(d: &mut Dispatcher<'_>, mut entry: Entry) -> Flow {
+#[inline]
+fn check(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
+    let state = d.state();
+    let is_idle = entry == Entry::Fresh
+        && state.check.is_empty()
+        && state.immediates.with(|immediates| immediates.is_empty())
+        && !state.executor.is_owed();
+    if is_idle { Ok(()) } else { run_check(d, entry) }
+}
+
+#[inline(never)]
+fn run_check(d: &mut Dispatcher<'_>, mut entry: Entry) -> Flow {
     let state = d.state();
     let immediates = &state.immediates;
     let at_immediates = &state.progress.at_immediates;

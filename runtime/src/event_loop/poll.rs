@@ -37,12 +37,7 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
     }
     deliver_mail(d)?;
     loop {
-        for (slot, ready) in state.poller.events() {
-            // Nobody there: it was closed by a callback of this batch.
-            if let Some(resource) = state.registry.get(slot) {
-                resource.dispatch(Event::Ready(ready), d)?;
-            }
-        }
+        deliver_events(d)?;
         if !state.poller.batch_was_full() || waits_left.get() == 0 {
             break;
         }
@@ -52,6 +47,22 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
     if state.executor.has_deferred() {
         state.executor.resume_deferred();
         d.checkpoint()?;
+    }
+    Ok(())
+}
+
+/// Delivers the batch. By itself, so that the compiler has all registers for it.
+#[inline(never)]
+fn deliver_events(d: &mut Dispatcher<'_>) -> Flow {
+    let state = d.state();
+    if !state.poller.has_events() {
+        return Ok(());
+    }
+    for (slot, ready) in state.poller.events() {
+        // Nobody there: it was closed by a callback of this batch.
+        if let Some(resource) = state.registry.get(slot) {
+            resource.ready(ready, d)?;
+        }
     }
     Ok(())
 }
@@ -69,10 +80,10 @@ fn wait(state: &State, timeout: Option<Duration>) -> Result {
         let start = if timeout.is_some() { state.clock().now_ns() } else { 0 };
         loop {
             // The order matters: see `reactor::Wakeup`.
-            wakeup.set_asleep(true);
+            wakeup.set_asleep();
             let now = if wakeup.has_mail() { Some(Duration::ZERO) } else { left };
             let waited = ask_system(state, now);
-            wakeup.set_asleep(false);
+            wakeup.set_awake();
             // A wake-up that was answered already, or a system signal, ends no wait.
             if waited? > 0 || wakeup.has_mail() {
                 break;

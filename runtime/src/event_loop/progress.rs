@@ -10,7 +10,7 @@ use std::cell::Cell;
 use crate::timers::Pass;
 
 /// The phases in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Pending,
     Idle,
@@ -20,22 +20,6 @@ pub(crate) enum Phase {
     Check,
     Closing,
     Timers,
-}
-
-impl Phase {
-    #[inline]
-    fn next(self) -> Option<Self> {
-        match self {
-            Self::Pending => Some(Self::Idle),
-            Self::Idle => Some(Self::Prepare),
-            Self::Prepare => Some(Self::Poll),
-            Self::Poll => Some(Self::PendingAgain),
-            Self::PendingAgain => Some(Self::Check),
-            Self::Check => Some(Self::Closing),
-            Self::Closing => Some(Self::Timers),
-            Self::Timers => None,
-        }
-    }
 }
 
 /// What runs just now, as an error's handler wants to know it.
@@ -130,27 +114,17 @@ impl Progress {
         is_new
     }
 
-    /// The phase that is under way, or was when an error was thrown.
+    /// The way through the phases that are left, from the one that is under way.
     #[inline]
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase.get()
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        let entry = self.thrown_in.take().map_or(Entry::Fresh, Entry::After);
+        Walk { progress: self, from: self.phase.get(), entry }
     }
 
-    /// How to enter the phase that is to be run.
+    /// The iteration is done.
     #[inline]
-    pub(crate) fn enter(&self) -> Entry {
-        self.thrown_in.take().map_or(Entry::Fresh, Entry::After)
-    }
-
-    /// The phase is done, and the next one follows; false if it was the iteration's last.
-    #[inline]
-    pub(crate) fn advance(&self) -> bool {
-        let next = self.phase.get().next();
-        match next {
-            Some(next) => self.phase.set(next),
-            None => self.is_inside.set(false),
-        }
-        next.is_some()
+    pub(crate) fn finish(&self) {
+        self.is_inside.set(false);
     }
 
     #[inline]
@@ -167,5 +141,31 @@ impl Progress {
     /// there is no phase that would ask.
     pub(crate) fn take_thrown_outside(&self) -> Option<Stage> {
         if self.is_inside.get() { None } else { self.thrown_in.take() }
+    }
+}
+
+/// A walk through the phases: it skips those that were done before an error.
+pub(crate) struct Walk<'a> {
+    progress: &'a Progress,
+    from: Phase,
+    /// How the next phase is entered.
+    entry: Entry,
+}
+
+impl Walk<'_> {
+    /// Whether an error left a drain that is to go on with its microtasks.
+    #[inline]
+    pub(crate) fn is_behind_a_microtask(&self) -> bool {
+        self.entry == Entry::After(Stage::Microtask)
+    }
+
+    /// Notes that `phase` is under way and says how to enter it; `None` if it is done already.
+    #[inline]
+    pub(crate) fn enter(&mut self, phase: Phase) -> Option<Entry> {
+        if self.from > phase {
+            return None;
+        }
+        self.progress.phase.set(phase);
+        Some(std::mem::replace(&mut self.entry, Entry::Fresh))
     }
 }

@@ -10,11 +10,9 @@ use crate::base::Guarded;
 use crate::reactor::Ready;
 use crate::task::mail::HandleKey;
 
-/// What happened to a resource.
+/// What happened to a resource, besides that the system reports readiness.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
-    /// The system reports readiness.
-    Ready(Ready),
     /// Its timer is due.
     Timer,
     /// It is the turn of an idle, prepare or check handle.
@@ -34,7 +32,12 @@ pub(crate) trait Resource: 'static {
     /// The part that all handles have.
     fn handle(&self) -> &Handle;
 
-    /// Something happened: do it, and call back.
+    /// The system reports readiness: do what can be done now, and call back.
+    fn ready(self: Rc<Self>, _ready: Ready, _d: &mut Dispatcher<'_>) -> Flow {
+        Ok(())
+    }
+
+    /// Something else happened: likewise.
     fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow;
 
     /// Lets go of what the system holds, now: stops, disarms, deregisters, closes the descriptor.
@@ -74,11 +77,12 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
+    #[inline]
     fn resource(&self) -> Option<Rc<dyn Resource>> {
         match self {
-            Self::Vacant => None,
-            Self::Weak(weak) => weak.upgrade(),
             Self::Strong(resource) => Some(resource.clone()),
+            Self::Weak(weak) => weak.upgrade(),
+            Self::Vacant => None,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::liveness::Main;
 use super::phases::iteration;
 use super::progress::{Phase, Stage};
 use super::{Builder, Dispatcher, Flow, LoopRef, State, context};
+use crate::base::InlineFn;
 use crate::error::{Result, Uncaught};
 use crate::timers::Immediate;
 
@@ -155,15 +156,15 @@ impl Loop {
         body: impl FnMut(&mut Dispatcher<'_>) -> Result<R>,
     ) -> Result<R, Fatal> {
         let _here = self.lp.enter();
-        let state = self.lp.state().clone();
-        let _awake = Awake::new(&state);
+        let state = self.lp.state();
+        let _awake = Awake::new(state);
         // Reborrowed, to live no longer than the rest of the dispatcher; `map` can't shorten a `dyn`.
         #[expect(clippy::manual_map, reason = "see above")]
         let main = match main {
             Some(MainFuture { poll, waker }) => Some(MainFuture { poll: &mut *poll, waker }),
             None => None,
         };
-        drive(&state, Dispatcher::new(&state, main, &mut self.buffer), body)
+        drive(state, Dispatcher::new(state, main, &mut self.buffer), body)
     }
 }
 
@@ -201,7 +202,7 @@ fn handle_uncaught(state: &State, error: Uncaught) -> Result<(), Fatal> {
         Ok(Ok(())) => {
             // So that there is a next callback, after which what is left over runs: as in Node
             // behind the immediates that the handler queued.
-            state.immediates.with(|all| all.push(Immediate::Callback(Box::new(|| Ok(())))));
+            state.immediates.with(|all| all.push(Immediate::Callback(InlineFn::new(|| Ok(())))));
             Ok(())
         }
         Ok(Err(error)) => Err(Fatal::Uncaught(Uncaught::Error(error))),
@@ -210,6 +211,7 @@ fn handle_uncaught(state: &State, error: Uncaught) -> Result<(), Fatal> {
 }
 
 /// What `run` gives for the outcome of a drive.
+#[inline]
 fn returned(outcome: Result<bool, Fatal>) -> io::Result<bool> {
     match outcome {
         Ok(is_alive) => Ok(is_alive),
@@ -307,13 +309,13 @@ struct Awake<'a>(&'a State);
 
 impl<'a> Awake<'a> {
     fn new(state: &'a State) -> Self {
-        state.poller.wakeup().set_asleep(false);
+        state.poller.wakeup().set_awake();
         Self(state)
     }
 }
 
 impl Drop for Awake<'_> {
     fn drop(&mut self) {
-        self.0.poller.wakeup().set_asleep(true);
+        self.0.poller.wakeup().set_idle();
     }
 }

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::resource::Registry;
 use super::{Closing, Dispatcher, Flow, Resource};
 use crate::base::clock::NS_PER_MS;
-use crate::base::{Arena, Clock, Guarded, Heap, Instant, Key, LocalQueue, WatchList};
+use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, Key, LocalQueue, WatchList};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::reactor::Poller;
@@ -24,7 +24,7 @@ use crate::task::{Executor, Limits, Microtask};
 use crate::timers::{Fired, Immediates, TimerId, TimerLists};
 
 /// A callback that is called once, such as a tick.
-pub(crate) type Callback = Box<dyn FnOnce() -> Result>;
+pub(crate) type Callback = InlineFn<Result>;
 
 /// What waits for the pending phase.
 pub(crate) enum Pending {
@@ -380,9 +380,9 @@ impl State {
     }
 
     /// Lets `callback` run in the pending phase.
-    pub(crate) fn call_later(&self, callback: Callback) {
+    pub(crate) fn call_later(&self, callback: impl FnOnce() -> Result + 'static) {
         if self.is_open() {
-            self.pending.push(Pending::Callback(callback));
+            self.pending.push(Pending::Callback(InlineFn::new(callback)));
         }
     }
 

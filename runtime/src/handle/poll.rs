@@ -110,7 +110,7 @@ impl Poll {
         }
         if let Err(error) = self.change_interest(interest) {
             let poll = self.clone();
-            let tell = Box::new(move || f(&poll, Err(error)).into_result());
+            let tell = move || f(&poll, Err(error)).into_result();
             return self.state().call_later(tell);
         }
         let former = self.0.callback.set(Box::new(move |poll, ready| f(poll, ready).into_result()));
@@ -190,8 +190,11 @@ impl Resource for Inner {
         &self.handle
     }
 
-    fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
-        let Event::Ready(ready) = event else { return Ok(()) };
+    fn dispatch(self: Rc<Self>, _event: Event, _d: &mut Dispatcher<'_>) -> Flow {
+        Ok(())
+    }
+
+    fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         let mut answered = Vec::new();
         self.waiters.with(|all| {
             all.retain(|waiter| {

@@ -26,7 +26,7 @@ use crate::event_loop::{
     Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, TimerTarget, current,
 };
 use crate::handle::handle_type;
-use crate::reactor::{Interest, Watched};
+use crate::reactor::{Interest, Ready, Watched};
 use crate::sys;
 use crate::task::{coop, keep};
 
@@ -376,13 +376,16 @@ impl Resource for Inner {
         &self.handle
     }
 
-    fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
+    fn ready(self: Rc<Self>, _ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         // Closed by a callback before this one.
+        if self.handle.is_closing() { Ok(()) } else { self.readable(d) }
+    }
+
+    fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
         if self.handle.is_closing() {
             return Ok(());
         }
         match event {
-            Event::Ready(_) => self.readable(d),
             Event::Timer => {
                 self.paused.set(None);
                 self.update();

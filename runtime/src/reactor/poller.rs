@@ -35,6 +35,8 @@ pub(crate) struct Poller {
     polling: Arc<polling::Poller>,
     backend: backend::Backend,
     batch: Guarded<backend::Batch>,
+    /// The batch has events that were not taken.
+    has_events: Cell<bool>,
     wakeup: Arc<Wakeup>,
 }
 
@@ -52,6 +54,7 @@ impl Poller {
             polling,
             backend,
             batch: Guarded::new(backend::Batch::new(EVENTS_PER_WAIT)),
+            has_events: Cell::new(false),
             wakeup: Arc::new(Wakeup::new(signal)),
         }))
     }
@@ -68,8 +71,16 @@ impl Poller {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 waited => waited?,
             }
-            Ok(batch.events())
+            let events = batch.events();
+            self.has_events.set(events > 0);
+            Ok(events)
         })
+    }
+
+    /// Whether there are events to take.
+    #[inline]
+    pub(crate) fn has_events(&self) -> bool {
+        self.has_events.get()
     }
 
     /// Takes the events out of the batch, one by one.
@@ -103,7 +114,11 @@ impl Iterator for Events<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.batch.next()
+        let next = self.batch.next();
+        if next.is_none() {
+            self.poller.has_events.set(false);
+        }
+        next
     }
 }
 

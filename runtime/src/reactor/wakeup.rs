@@ -16,7 +16,7 @@
 //! `asleep` is true also while no run is on the stack: somebody may be waiting on the loop's
 //! `backend_fd`.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
 
 use super::poller::Signal;
 
@@ -53,8 +53,28 @@ impl Wakeup {
         self.has_mail.load(SeqCst) && self.has_mail.swap(false, SeqCst)
     }
 
+    /// The loop is about to wait: to be called before the last look at `has_mail`.
     #[inline]
-    pub(crate) fn set_asleep(&self, asleep: bool) {
-        self.asleep.store(asleep, SeqCst);
+    pub(crate) fn set_asleep(&self) {
+        self.asleep.store(true, SeqCst);
+    }
+
+    /// The loop does not wait any more. Who sees that late raises one signal too many.
+    #[inline]
+    pub(crate) fn set_awake(&self) {
+        self.asleep.store(false, Relaxed);
+    }
+
+    /// No run is on the stack. Somebody may wait for the descriptor, but asks first: see
+    /// [`expect_a_wait`](Self::expect_a_wait).
+    #[inline]
+    pub(crate) fn set_idle(&self) {
+        self.asleep.store(true, Relaxed);
+    }
+
+    /// To be called between [`set_idle`](Self::set_idle) and the look at `has_mail` before such a wait: it
+    /// makes of the two what [`set_asleep`](Self::set_asleep) is.
+    pub(crate) fn expect_a_wait(&self) {
+        fence(SeqCst);
     }
 }

@@ -89,7 +89,7 @@ impl<T> Request<T> {
             Box::new(move |result| f(result).into_result());
         match self.take() {
             Stage::Done(result) => {
-                current().state().call_later(Box::new(move || f(result)));
+                current().state().call_later(move || f(result));
                 RequestId::DEAD
             }
             Stage::Waiting(waiting) => {

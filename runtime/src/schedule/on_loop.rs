@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{ImmediateId, TimerId};
+use crate::base::InlineFn;
 use crate::base::Key;
 use crate::base::clock::ms_up;
 use crate::error::Outcome;
@@ -59,7 +60,7 @@ impl LoopRef {
 
     /// [`set_immediate`](crate::set_immediate) on this loop.
     pub fn set_immediate<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) -> ImmediateId {
-        self.insert_immediate(Immediate::Callback(Box::new(move || f().into_result())))
+        self.insert_immediate(Immediate::Callback(InlineFn::new(move || f().into_result())))
     }
 
     pub(crate) fn insert_immediate(&self, immediate: Immediate) -> ImmediateId {
@@ -74,17 +75,17 @@ impl LoopRef {
 
     /// [`next_tick`](crate::next_tick) on this loop.
     pub fn next_tick<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) {
-        self.state().next_tick(Box::new(move || f().into_result()));
+        self.state().next_tick(InlineFn::new(move || f().into_result()));
     }
 
     /// [`queue_microtask`](crate::queue_microtask) on this loop.
     pub fn queue_microtask<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) {
-        self.state().queue_microtask(Box::new(move || f().into_result()));
+        self.state().queue_microtask(InlineFn::new(move || f().into_result()));
     }
 
     /// [`at_checkpoint_end`](crate::at_checkpoint_end) on this loop.
     pub fn at_checkpoint_end<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) {
-        self.state().at_checkpoint_end(Box::new(move || f().into_result()));
+        self.state().at_checkpoint_end(InlineFn::new(move || f().into_result()));
     }
 
     /// [`spawn`](crate::spawn) on this loop. On a loop that is gone the future is dropped, and the

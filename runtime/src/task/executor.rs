@@ -16,7 +16,7 @@ use super::home::{self, SelfWake};
 use super::mail::{self, Mail};
 use super::main_future::MainState;
 use super::{JoinHandle, coop};
-use crate::base::{Guarded, LocalQueue};
+use crate::base::{Guarded, InlineFn, LocalQueue};
 use crate::error::{Result, Uncaught};
 
 /// A woken task, ready to be polled once.
@@ -38,7 +38,7 @@ pub(crate) struct Meta {
 
 /// One entry of the microtask queue.
 pub(crate) enum Microtask {
-    Callback(Box<dyn FnOnce() -> Result>),
+    Callback(InlineFn<Result>),
     Task(Runnable),
     /// The future given to `block_on` or `main`.
     Main,

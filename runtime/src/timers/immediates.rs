@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
+use crate::base::InlineFn;
 use crate::error::Result;
 
 /// What an immediate does.
 pub(crate) enum Immediate {
-    Callback(Box<dyn FnOnce() -> Result>),
+    Callback(InlineFn<Result>),
     /// A task yields to the loop.
     Wake(std::task::Waker),
 }
@@ -36,6 +37,12 @@ impl Immediates {
         self.refs += 1;
         self.queue.push_back(Some(Entry { action, is_ref: true }));
         self.first + self.queue.len() as u64 - 1
+    }
+
+    /// Whether nothing is queued, not even what was cleared.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Number of immediates that keep the loop alive, and poll from blocking.
@@ -115,7 +122,7 @@ mod tests {
     use super::*;
 
     fn callback() -> Immediate {
-        Immediate::Callback(Box::new(|| Ok(())))
+        Immediate::Callback(InlineFn::new(|| Ok(())))
     }
 
     #[test]

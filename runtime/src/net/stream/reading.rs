@@ -54,7 +54,7 @@ impl<S: StreamHandle> Stream<S> {
         if let Err(error) = self.begin_reading() {
             // The callback gets all errors, and no call of the API calls back.
             let stream = S::wrap(self.clone());
-            let tell = Box::new(move || f(&stream, Err(error)).into_result());
+            let tell = move || f(&stream, Err(error)).into_result();
             return self.state().call_later(tell);
         }
         let f: Box<OnRead<S>> = Box::new(move |stream, data| f(stream, data).into_result());

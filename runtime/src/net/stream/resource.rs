@@ -160,14 +160,6 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
-    #[inline]
-    fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
-        if ready.is_readable() && self.is_just(READING, READING | PAUSED | CONNECTING | QUEUED) {
-            return self.call_reader(d);
-        }
-        self.other_ready(ready, d)
-    }
-
     /// All but data for a callback that has nothing queued.
     #[inline(never)]
     fn other_ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
@@ -193,12 +185,20 @@ impl<S: StreamHandle> Resource for Stream<S> {
         &self.handle
     }
 
-    #[inline]
+    fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+        if ready.is_readable() && self.is_just(READING, READING | PAUSED | CONNECTING | QUEUED) {
+            self.call_reader(d)
+        } else {
+            self.other_ready(ready, d)
+        }
+    }
+
     fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
+        // Closed by a callback before this one: what is to be told comes in the closing phase.
+        if self.handle.is_closing() {
+            return Ok(());
+        }
         match event {
-            Event::Ready(ready) => self.ready(ready, d),
-            // Closed by a callback before this one: what is to be told comes in the closing phase.
-            _ if self.handle.is_closing() => Ok(()),
             Event::Timer => self.idle_timer(d),
             Event::Pending => {
                 self.clone().pending_writes(d)?;

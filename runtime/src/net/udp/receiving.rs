@@ -52,7 +52,7 @@ impl UdpSocket {
         if let Err(error) = self.0.begin_receiving() {
             // The callback gets all errors, and no call of the API calls back.
             let socket = self.clone();
-            let tell = Box::new(move || f(&socket, Err(error)).into_result());
+            let tell = move || f(&socket, Err(error)).into_result();
             return self.state().call_later(tell);
         }
         let former = self

@@ -98,8 +98,18 @@ impl Inner {
             self.handle.state().pending.push(Pending::Resource(self.clone()));
         }
     }
+}
+
+impl Resource for Inner {
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
 
     fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+        // Closed by a callback before this one: what is to be told comes in the closing phase.
+        if self.handle.is_closing() {
+            return Ok(());
+        }
         if ready.is_readable() {
             self.clone().readable(ready, d)?;
         }
@@ -109,20 +119,12 @@ impl Inner {
         }
         Ok(())
     }
-}
-
-impl Resource for Inner {
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
 
     fn dispatch(self: Rc<Self>, event: Event, d: &mut Dispatcher<'_>) -> Flow {
-        // Closed by a callback before this one: what is to be told comes in the closing phase.
         if self.handle.is_closing() {
             return Ok(());
         }
         match event {
-            Event::Ready(ready) => self.ready(ready, d),
             Event::Pending => {
                 self.clone().finish_sends(d)?;
                 self.deliver_left(d)
