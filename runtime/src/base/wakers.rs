@@ -15,13 +15,18 @@ pub(crate) struct Wakers {
     list: Cell<Option<Box<List>>>,
 }
 
-#[derive(Default)]
 struct List {
     first: Option<Entry>,
     /// A box of its own, since most lists have none: the list is small enough for 48 bytes then.
     #[expect(clippy::box_collection, reason = "see above")]
     others: Option<Box<Vec<Entry>>>,
-    last_name: u64,
+    last_name: NonZeroU64,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { first: None, others: None, last_name: NonZeroU64::MIN }
+    }
 }
 
 struct Entry {
@@ -37,15 +42,31 @@ pub(crate) struct Waiter(NonZeroU64);
 impl Wakers {
     /// Registers `waker` for `waiter`, in the place of the one that is registered for it, if it still
     /// is. A waiter that is forgotten, not unregistered, waits until the next wake.
+    #[inline]
     pub(crate) fn register(&self, waiter: &mut Option<Waiter>, waker: Waker) {
+        let mut list = self.list.take().unwrap_or_default();
+        if list.first.is_none() {
+            // The usual case: nobody else waits.
+            let name = list.new_name();
+            list.first = Some(Entry { waker, name: name.get() });
+            *waiter = Some(Waiter(name));
+            self.list.set(Some(list));
+        } else {
+            self.list.set(Some(list));
+            self.join(waiter, waker);
+        }
+    }
+
+    /// Registers `waker` where others wait.
+    fn join(&self, waiter: &mut Option<Waiter>, waker: Waker) {
         let mut list = self.list.take().unwrap_or_default();
         let known = waiter.as_ref().and_then(|waiter| list.find(|e| e.name == waiter.0.get()));
         let former = match known {
             Some(entry) => Some(std::mem::replace(&mut entry.waker, waker)),
             None => {
-                *waiter = list.new_name();
-                let name = waiter.as_ref().map_or(0, |waiter| waiter.0.get());
-                list.push(Entry { waker, name });
+                let name = list.new_name();
+                list.push(Entry { waker, name: name.get() });
+                *waiter = Some(Waiter(name));
                 None
             }
         };
@@ -69,7 +90,12 @@ impl Wakers {
     }
 
     /// Forgets `waiter`. False if it was woken meanwhile.
+    #[inline]
     pub(crate) fn unregister(&self, waiter: Waiter) -> bool {
+        !self.is_empty() && self.remove(waiter)
+    }
+
+    fn remove(&self, waiter: Waiter) -> bool {
         let Some(mut list) = self.list.take() else { return false };
         let gone = list.remove(waiter.0.get());
         self.list.set(Some(list));
@@ -100,9 +126,9 @@ impl Wakers {
 }
 
 impl List {
-    fn new_name(&mut self) -> Option<Waiter> {
-        self.last_name += 1;
-        NonZeroU64::new(self.last_name).map(Waiter)
+    fn new_name(&mut self) -> NonZeroU64 {
+        self.last_name = self.last_name.saturating_add(1);
+        self.last_name
     }
 
     fn find(&mut self, is_it: impl FnMut(&&mut Entry) -> bool) -> Option<&mut Entry> {

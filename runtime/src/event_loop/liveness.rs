@@ -31,8 +31,10 @@ pub(crate) enum Main {
     Finished,
 }
 
+#[inline]
 pub(crate) fn add(count: &Cell<usize>, by: isize) {
-    count.set(count.get().checked_add_signed(by).expect("a count of what is alive"));
+    debug_assert!(count.get().checked_add_signed(by).is_some(), "a count of what is alive");
+    count.set(count.get().wrapping_add_signed(by));
 }
 
 /// A request in flight: it keeps the loop alive until this is dropped or released.

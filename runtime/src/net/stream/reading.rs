@@ -1,7 +1,8 @@
 //! Reading: by callback or by tasks.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -196,19 +197,24 @@ impl<S: StreamHandle> Stream<S> {
     /// No callback: tasks that wait are woken. If nobody waits the event is noted, and not asked for
     /// again.
     #[inline(never)]
-    fn readable_by_tasks(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
+    pub(crate) fn readable_by_tasks(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         self.set(READABLE, true);
         if self.readers.is_empty() {
-            self.ask_no_more_for(Interest::READABLE);
-            if ready.is_error() && !self.has(READING) && !self.wants_to_write() {
-                // An error can't be masked while anything is asked for.
-                self.ask_no_more_for(Interest::READABLE | Interest::WRITABLE);
-            }
+            self.nobody_reads(ready);
             return Ok(());
         }
         self.readers.wake();
         self.update();
         d.checkpoint()
+    }
+
+    #[inline(never)]
+    fn nobody_reads(&self, ready: Ready) {
+        self.ask_no_more_for(Interest::READABLE);
+        if ready.is_error() && !self.has(READING) && !self.wants_to_write() {
+            // An error can't be masked while anything is asked for.
+            self.ask_no_more_for(Interest::READABLE | Interest::WRITABLE);
+        }
     }
 
     /// Lets the reader know of an error that did not come from reading: in the pending phase, since no
@@ -237,15 +243,15 @@ impl<S: StreamHandle> Stream<S> {
     // --- tasks ---
 
     /// Tries `read`; while that would block, `enlist`s the task and waits for readiness.
+    #[inline]
     pub(crate) fn poll_read<R>(
         self: &Rc<Self>,
         cx: &mut Context<'_>,
         enlist: impl FnOnce(&Wakers, Waker),
         mut read: impl FnMut(&Socket) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.check_open()?;
-        if self.has(READING) {
-            return Poll::Ready(Err(sys::already()));
+        if !self.is_just(0, READING) {
+            return Poll::Ready(Err(self.why_not_read()));
         }
         std::task::ready!(coop::poll_proceed(cx));
         if self.has(READABLE) {
@@ -266,26 +272,18 @@ impl<S: StreamHandle> Stream<S> {
         Poll::Pending
     }
 
+    /// The error of who reads a closed stream, or beside a callback.
+    #[inline(never)]
+    fn why_not_read(&self) -> io::Error {
+        self.check_open().err().unwrap_or_else(sys::already)
+    }
+
     /// [`poll_read`](Self::poll_read) as a future: a dropped one waits no longer.
-    pub(crate) async fn read_with<R>(
-        self: &Rc<Self>,
-        mut read: impl FnMut(&Socket) -> io::Result<R>,
-    ) -> io::Result<R> {
-        struct Reader<'a, S: StreamHandle>(&'a Rc<Stream<S>>, Option<Waiter>);
-        impl<S: StreamHandle> Drop for Reader<'_, S> {
-            fn drop(&mut self) {
-                if self.1.take().is_some_and(|waiter| self.0.readers.unregister(waiter)) {
-                    self.0.update();
-                }
-            }
-        }
-        let mut reader = Reader(self, None);
-        poll_fn(|cx| {
-            let Reader(stream, waiter) = &mut reader;
-            let enlist = |readers: &Wakers, waker| readers.register(waiter, waker);
-            stream.poll_read(cx, enlist, &mut read)
-        })
-        .await
+    pub(crate) fn read_with<R, F>(self: &Rc<Self>, read: F) -> Reading<'_, S, F>
+    where
+        F: FnMut(&Socket) -> io::Result<R> + Unpin,
+    {
+        Reading { stream: self, waiter: None, read }
     }
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -312,5 +310,36 @@ impl<S: StreamHandle> Stream<S> {
             self.set(READ_ENDED, true);
         }
         Ok(read)
+    }
+}
+
+/// A task's read.
+pub(crate) struct Reading<'a, S: StreamHandle, F> {
+    stream: &'a Rc<Stream<S>>,
+    /// What it is enlisted with while it waits.
+    waiter: Option<Waiter>,
+    read: F,
+}
+
+impl<S, R, F> Future for Reading<'_, S, F>
+where
+    S: StreamHandle,
+    F: FnMut(&Socket) -> io::Result<R> + Unpin,
+{
+    type Output = io::Result<R>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { stream, waiter, read } = self.get_mut();
+        stream.poll_read(cx, |readers, waker| readers.register(waiter, waker), read)
+    }
+}
+
+impl<S: StreamHandle, F> Drop for Reading<'_, S, F> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.waiter.take().is_some_and(|waiter| self.stream.readers.unregister(waiter)) {
+            self.stream.update();
+        }
     }
 }

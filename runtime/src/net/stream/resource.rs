@@ -132,8 +132,15 @@ impl<S: StreamHandle> Stream<S> {
             || !self.readers.is_empty()
             || (self.has(RARE) && self.has_write_waiters());
         self.handle.set_active(is_active);
-        let held = self.has(READING | CONNECTING | FAILED | BUSY);
-        if held != self.has(HELD) && !self.handle.is_closing() {
+        if self.has(READING | CONNECTING | FAILED | BUSY) != self.has(HELD) {
+            self.change_owner();
+        }
+    }
+
+    #[inline(never)]
+    fn change_owner(self: &Rc<Self>) {
+        if !self.handle.is_closing() {
+            let held = !self.has(HELD);
             self.set(HELD, held);
             self.handle.hold(self.clone(), held);
         }
@@ -160,7 +167,7 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
-    /// All but data for a callback that has nothing queued.
+    /// What is not usual.
     #[inline(never)]
     fn other_ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         if self.handle.is_closing() {
@@ -186,8 +193,12 @@ impl<S: StreamHandle> Resource for Stream<S> {
     }
 
     fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
-        if ready.is_readable() && self.is_just(READING, READING | PAUSED | CONNECTING | QUEUED) {
+        // The usual events have one test: data for a callback, or for a task, and nothing else to do.
+        const OTHER: u16 = PAUSED | CONNECTING | QUEUED;
+        if ready.is_readable() && self.is_just(READING, READING | OTHER) {
             self.call_reader(d)
+        } else if ready.is_readable() && self.is_just(0, READING | OTHER) {
+            self.readable_by_tasks(ready, d)
         } else {
             self.other_ready(ready, d)
         }

@@ -41,6 +41,7 @@ impl<S: StreamHandle> Stream<S> {
         self.has(QUEUED)
     }
 
+    #[inline(never)]
     pub(crate) fn has_write_waiters(&self) -> bool {
         self.ask_writing(|writing| !writing.wakers.is_empty())
     }
