@@ -57,6 +57,12 @@ impl<T> LocalQueue<T> {
         self.replace(VecDeque::new())
     }
 
+    /// Exchanges the entries with those of `other`; both keep their room.
+    pub(crate) fn swap(&self, other: &Self) {
+        self.ring.swap(&other.ring);
+        self.len.swap(&other.len);
+    }
+
     /// Replaces the entries by `entries`; the caller drops what was there.
     pub(crate) fn replace(&self, entries: VecDeque<T>) -> VecDeque<T> {
         self.len.set(entries.len());

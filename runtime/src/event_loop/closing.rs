@@ -38,8 +38,8 @@ impl State {
     }
 }
 
-/// The closing phase. It takes what is closing now; an entry lies in the list while a callback of it
-/// runs, so that an error leaves the rest to the next attempt.
+/// The closing phase. It takes what is closing now; what an error interrupts is left to the next attempt,
+/// with the rest.
 #[inline]
 pub(super) fn run(d: &mut Dispatcher<'_>) -> Flow {
     let state = d.state();
@@ -50,38 +50,59 @@ pub(super) fn run(d: &mut Dispatcher<'_>) -> Flow {
 #[inline(never)]
 fn close_all(d: &mut Dispatcher<'_>) -> Flow {
     let state = d.state();
-    if state.closing_now.is_empty() && !state.closing.is_empty() {
-        drop(state.closing_now.replace(state.closing.take()));
+    if state.closing_now.is_empty() {
+        state.closing_now.swap(&state.closing);
     }
     while let Some(closing) = state.closing_now.pop_newest() {
-        match closing {
-            Closing::Open(resource) => {
-                state.closing_now.push(Closing::Open(resource.clone()));
-                if let Some(cancelled) = resource.cancel_next(d) {
-                    cancelled?;
-                    continue;
-                }
-                state.closing_now.pop_newest();
-                let handle = resource.handle();
-                handle.set_closed();
-                let (slot, waiters) = (handle.slot(), handle.take_closed_waiters());
-                state.closing_now.push(Closing::Ended { slot, resource: Some(resource), waiters });
-            }
-            Closing::Ended { slot, resource, waiters } => {
-                if let Some(mut waiters) = waiters
-                    && let Some((answer, result)) = waiters.next()
-                {
-                    let waiters = Some(waiters);
-                    state.closing_now.push(Closing::Ended { slot, resource, waiters });
-                    answer.settle(result, d)?;
-                    continue;
-                }
-                drop(state.registry.free(slot));
-                if let Some(resource) = resource {
-                    resource.discard();
-                }
+        let mut under_way = UnderWay { state, closing: Some(closing) };
+        under_way.cancel_all(d)?;
+        under_way.tell_waiters(d)?;
+        if let Some(Closing::Ended { slot, resource, .. }) = under_way.closing.take() {
+            drop(state.registry.free(slot));
+            if let Some(resource) = resource {
+                resource.discard();
             }
         }
     }
     Ok(())
+}
+
+/// The handle whose callbacks run. It goes back to the list if one of them does not return.
+struct UnderWay<'a> {
+    state: &'a State,
+    closing: Option<Closing>,
+}
+
+impl UnderWay<'_> {
+    /// What was in flight ends as cancelled, and the handle is closed then.
+    fn cancel_all(&mut self, d: &mut Dispatcher<'_>) -> Flow {
+        let Some(Closing::Open(resource)) = &self.closing else { return Ok(()) };
+        let resource = resource.clone();
+        while let Some(cancelled) = resource.cancel_next(d) {
+            cancelled?;
+        }
+        let handle = resource.handle();
+        handle.set_closed();
+        let (slot, waiters) = (handle.slot(), handle.take_closed_waiters());
+        self.closing = Some(Closing::Ended { slot, resource: Some(resource), waiters });
+        Ok(())
+    }
+
+    /// Answers `closed()`, as often as it was asked for.
+    fn tell_waiters(&mut self, d: &mut Dispatcher<'_>) -> Flow {
+        while let Some(Closing::Ended { waiters: Some(waiters), .. }) = &mut self.closing
+            && let Some((answer, result)) = waiters.next()
+        {
+            answer.settle(result, d)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(closing) = self.closing.take() {
+            self.state.closing_now.push(closing);
+        }
+    }
 }
