@@ -194,7 +194,7 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         // The usual events have one test: data for a callback, or for a task, and nothing else to do.
-        const OTHER: u16 = PAUSED | CONNECTING | QUEUED;
+        const OTHER: u16 = PAUSED | CONNECTING | QUEUED | IDLE;
         if ready.is_readable() && self.is_just(READING, READING | OTHER) {
             self.call_reader(d)
         } else if ready.is_readable() && self.is_just(0, READING | OTHER) {
