@@ -29,6 +29,15 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Arena<T> {
+    /// The key of the next [`insert`](Self::insert).
+    #[inline]
+    pub(crate) fn next_key(&self) -> Key {
+        let index =
+            u32::try_from(self.entries.vacant_key()).expect("fewer than 2^32 values at once");
+        Key { index, generation: self.next_generation }
+    }
+
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> Key {
         let generation = self.next_generation;
         // One counter for all places: a key repeats only if 2^32 insertions later the same place
@@ -50,17 +59,26 @@ impl<T> Arena<T> {
     }
 
     /// Removes a value; the caller drops it.
+    #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
         Some(self.entries.remove(key.index as usize).1)
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         self.entries.into_iter().map(|(_, (_, value))| value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.entries.iter().map(|(index, (generation, value))| {
+            // It was checked when the value came in.
+            (Key { index: index as u32, generation: *generation }, value)
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 //!   Arena        values behind ids given to users        generational: a stale key finds nothing
 //!   Heap         deadlines                               indexed: O(log n) removal by key
 //!   WatchList    idle, prepare, check                    newest first, stable under change
+//!   Apart        what threads write to       on cache lines of its own
 //!   Wakers       tasks that wait for one thing           each once, in order
 //! ```
 //!
@@ -16,6 +17,7 @@
 //! value. So every container hands back what it removes, and `RefCell` is spelled in this module
 //! only.
 
+mod apart;
 mod arena;
 pub(crate) mod clock;
 mod guarded;
@@ -26,6 +28,7 @@ mod slot;
 mod wakers;
 mod watch_list;
 
+pub(crate) use apart::Apart;
 pub(crate) use arena::{Arena, Key};
 pub use clock::{Clock, Instant};
 pub(crate) use guarded::Guarded;

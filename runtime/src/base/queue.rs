@@ -52,6 +52,22 @@ impl<T> LocalQueue<T> {
         self.len.get() == 0
     }
 
+    /// Moves all of `entries` to the end. Where this is empty the two are swapped: nothing is copied,
+    /// and the memory of both is used again.
+    pub(crate) fn append(&self, entries: &mut VecDeque<T>) {
+        let mut queue = self.0.borrow_mut();
+        if queue.is_empty() {
+            std::mem::swap(&mut *queue, entries);
+        } else {
+            queue.append(entries);
+        }
+    }
+
+    /// Whether `test`, which must not run foreign code, holds for an entry.
+    pub(crate) fn any(&self, test: impl FnMut(&T) -> bool) -> bool {
+        self.0.borrow().iter().any(test)
+    }
+
     /// Empties the queue; the caller drops what was in it.
     pub(crate) fn take(&self) -> VecDeque<T> {
         self.replace(VecDeque::new())
@@ -86,6 +102,18 @@ mod tests {
             }
         }
         assert_eq!(seen, [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_appended_stands_behind_what_was_there() {
+        let queue = LocalQueue::default();
+        let mut more = VecDeque::from([1, 2]);
+        queue.append(&mut more);
+        more.push_back(3);
+        queue.append(&mut more);
+        assert!(more.is_empty());
+        assert!(queue.any(|&n| n == 3) && !queue.any(|&n| n == 4));
+        assert_eq!(queue.take(), [1, 2, 3]);
     }
 
     #[test]

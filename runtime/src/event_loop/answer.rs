@@ -16,15 +16,99 @@ use crate::base::Guarded;
 use crate::error::Result;
 use crate::task::keep;
 
-type Callback<V> = Box<dyn FnOnce(V) -> Result>;
+pub(super) type Callback<V> = Box<dyn FnOnce(V) -> Result>;
 
-enum Stage<V> {
+/// Where an answer stands. Every step gives back what is foreign code to run or to drop, which the
+/// caller does with nothing borrowed.
+pub(super) enum Stage<V> {
     Open,
     Awaited(Waker),
     Callback(Callback<V>),
     Unwanted,
     Here(V),
     Taken,
+}
+
+/// What settling an answer leaves to do.
+pub(super) enum Settled<V> {
+    Call(Callback<V>, V),
+    Wake(Waker),
+    /// Whoever comes for it finds it.
+    Kept,
+    Drop(V),
+}
+
+impl<V> Stage<V> {
+    #[inline]
+    pub(super) fn settle(&mut self, value: V) -> Settled<V> {
+        match replace(self, Self::Taken) {
+            Self::Callback(callback) => Settled::Call(callback, value),
+            Self::Awaited(waker) => {
+                *self = Self::Here(value);
+                Settled::Wake(waker)
+            }
+            Self::Open => {
+                *self = Self::Here(value);
+                Settled::Kept
+            }
+            Self::Unwanted | Self::Here(_) | Self::Taken => Settled::Drop(value),
+        }
+    }
+
+    /// Takes the value out, if it is there.
+    pub(super) fn take(&mut self) -> Option<V> {
+        match replace(self, Self::Taken) {
+            Self::Here(value) => Some(value),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self, Self::Here(_) | Self::Taken)
+    }
+}
+
+impl<V: 'static> Settled<V> {
+    /// A callback runs now, a task is woken; then the checkpoint.
+    #[inline]
+    pub(super) fn tell(self, d: &mut Dispatcher<'_>) -> Flow {
+        match self {
+            Self::Call(callback, value) => {
+                let result = callback(value);
+                d.done(result)
+            }
+            Self::Wake(waker) => {
+                waker.wake();
+                d.checkpoint()
+            }
+            Self::Kept => Ok(()),
+            Self::Drop(value) => {
+                drop(value);
+                d.checkpoint()
+            }
+        }
+    }
+
+    /// Where no callback may run: it waits for the pending phase.
+    pub(super) fn tell_later(self, state: &State) {
+        match self {
+            Self::Call(callback, value) => state.call_later(move || callback(value)),
+            other => other.abandon(),
+        }
+    }
+
+    /// The loop goes away: a task is told, a callback is dropped.
+    pub(super) fn abandon(self) {
+        match self {
+            Self::Wake(waker) => waker.wake(),
+            Self::Kept => {}
+            Self::Call(callback, value) => drop((callback, value)),
+            Self::Drop(value) => drop(value),
+        }
+    }
 }
 
 /// One value on its way from the loop to one waiter.
@@ -54,55 +138,24 @@ impl<V: 'static> Answer<V> {
         self.stage.with(|current| replace(current, stage))
     }
 
+    fn settled(&self, value: V) -> Settled<V> {
+        self.is_settled.set(true);
+        self.stage.with(|stage| stage.settle(value))
+    }
+
     /// Gives the value to whoever waits: a callback runs now, a task is woken; then the checkpoint.
     pub(crate) fn settle(&self, value: V, d: &mut Dispatcher<'_>) -> Flow {
-        self.is_settled.set(true);
-        match self.put(Stage::Taken) {
-            Stage::Callback(callback) => {
-                let result = callback(value);
-                d.done(result)
-            }
-            Stage::Awaited(waker) => {
-                drop(self.put(Stage::Here(value)));
-                waker.wake();
-                d.checkpoint()
-            }
-            Stage::Open => {
-                drop(self.put(Stage::Here(value)));
-                Ok(())
-            }
-            Stage::Unwanted | Stage::Here(_) | Stage::Taken => {
-                drop(value);
-                d.checkpoint()
-            }
-        }
+        self.settled(value).tell(d)
     }
 
     /// Gives the value where no callback may run: a callback waits for the pending phase.
     pub(crate) fn settle_later(&self, value: V, state: &State) {
-        self.is_settled.set(true);
-        match self.put(Stage::Taken) {
-            Stage::Callback(callback) => state.call_later(move || callback(value)),
-            Stage::Awaited(waker) => {
-                drop(self.put(Stage::Here(value)));
-                waker.wake();
-            }
-            Stage::Open => drop(self.put(Stage::Here(value))),
-            Stage::Unwanted | Stage::Here(_) | Stage::Taken => drop(value),
-        }
+        self.settled(value).tell_later(state);
     }
 
     /// The loop goes away: a task is told, a callback is dropped.
     pub(crate) fn abandon(&self, value: V) {
-        self.is_settled.set(true);
-        match self.put(Stage::Taken) {
-            Stage::Awaited(waker) => {
-                drop(self.put(Stage::Here(value)));
-                waker.wake();
-            }
-            Stage::Open => drop(self.put(Stage::Here(value))),
-            callback => drop((callback, value)),
-        }
+        self.settled(value).abandon();
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<V> {
@@ -126,17 +179,6 @@ impl<V: 'static> Answer<V> {
             former => {
                 drop(former);
                 drop(self.put(Stage::Callback(callback)));
-            }
-        }
-    }
-
-    /// Takes the value out, if it is there.
-    pub(crate) fn take(&self) -> Option<V> {
-        match self.put(Stage::Taken) {
-            Stage::Here(value) => Some(value),
-            other => {
-                drop(self.put(other));
-                None
             }
         }
     }

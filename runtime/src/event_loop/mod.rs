@@ -8,6 +8,7 @@
 //!      ▼
 //!   State ──── Progress                where an iteration stands           progress
 //!      ├────── Registry                handles, by slot                    resource
+//!      ├────── Jobs                    what waits for the pool             jobs
 //!      └────── Liveness                what keeps the loop running         liveness
 //!   Dispatcher  the right to run a callback, lent down from `run`          dispatcher
 //!   phases      one iteration, phase by phase                              phases
@@ -21,6 +22,7 @@ mod closing;
 pub(crate) mod context;
 mod dispatcher;
 mod handle;
+mod jobs;
 mod life;
 mod liveness;
 mod loop_ref;
@@ -42,6 +44,7 @@ pub use context::{Entered, current, try_current};
 pub(crate) use dispatcher::{Dispatcher, Flow};
 pub use handle::{Handle, Kind};
 pub(crate) use handle::{close, copy_of};
+pub(crate) use jobs::Carried;
 pub use life::{before_exit, exit, on_exit, on_uncaught, on_unhandled};
 pub(crate) use liveness::InFlight;
 pub use loop_ref::LoopRef;
@@ -50,4 +53,4 @@ pub(crate) use resource::{Event, Link, Resource};
 pub use run::Loop;
 pub(crate) use run::{Fatal, Until};
 pub use state::Metrics;
-pub(crate) use state::{Answerable, Pending, State, TimerTarget};
+pub(crate) use state::{Pending, State, TimerTarget};

@@ -128,21 +128,22 @@ fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
     Some(Duration::ZERO)
 }
 
-/// Notes what is in the mailbox: what comes later waits for the next iteration.
+/// Empties the bag: what comes later waits for the next iteration.
 fn collect_mail(state: &State) {
     if !state.poller.wakeup().take_mail() {
         return;
     }
     let mailbox = &state.mailbox;
-    let [completed, mail] = &state.mail_due;
-    completed.set(mailbox.completed.len());
-    mail.set(mailbox.mail.len());
-    let mut signalled: Vec<_> = mailbox
-        .signalled
-        .try_iter()
-        .take(mailbox.signalled.len())
-        .filter_map(|key| state.registry.find(key).map(|resource| (key.serial, resource)))
-        .collect();
+    state.sending.collect(mailbox);
+    if mailbox.signalled.is_empty() {
+        return;
+    }
+    let mut signalled = Vec::new();
+    while let Some(key) = mailbox.signalled.pop() {
+        if let Some(resource) = state.registry.find(key) {
+            signalled.push((key.serial, resource));
+        }
+    }
     signalled.sort_by_key(|(serial, _)| *serial);
     signalled.dedup_by_key(|(serial, _)| *serial);
     for (_, resource) in signalled {
@@ -152,34 +153,27 @@ fn collect_mail(state: &State) {
 
 fn deliver_mail(d: &mut Dispatcher<'_>) -> Flow {
     let state = d.state();
-    let [completed, mail] = &state.mail_due;
-    while completed.get() > 0 {
-        completed.set(completed.get() - 1);
-        let Ok(key) = state.mailbox.completed.try_recv() else { continue };
-        let request = state.requests.with(|requests| requests.remove(key));
-        if let Some(request) = request {
-            request.answered(d)?;
-        }
+    let mailbox = &state.mailbox;
+    while let Some(end) = mailbox.completed.pop() {
+        state.deliver(end, d)?;
     }
     while let Some(resource) = state.signalled.pop() {
         resource.dispatch(Event::Signalled, d)?;
     }
-    while mail.get() > 0 {
-        mail.set(mail.get() - 1);
-        match state.mailbox.mail.try_recv() {
-            Ok(Mail::Post(callback)) => {
+    while let Some(mail) = mailbox.mail.pop() {
+        match mail {
+            Mail::Post(callback) => {
                 let result = callback();
                 d.done(result)?;
             }
-            Ok(Mail::Wake(task)) => {
+            Mail::Wake(task) => {
                 state.executor.push(Microtask::Task(task));
                 d.checkpoint()?;
             }
-            Ok(Mail::WakeMain) => {
+            Mail::WakeMain => {
                 state.executor.wake_main();
                 d.checkpoint()?;
             }
-            Err(_) => mail.set(0),
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The state of a loop: what `LoopRef` points to.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,11 +9,12 @@ use std::{fmt, io};
 
 use super::builder::Config;
 use super::dispatcher::Exiting;
+use super::jobs::Jobs;
 use super::life::Hooks;
 use super::liveness::{Liveness, Main};
 use super::progress::Progress;
 use super::resource::Registry;
-use super::{Closing, Dispatcher, Flow, Resource};
+use super::{Closing, Flow, Resource};
 use crate::base::clock::NS_PER_MS;
 use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, Key, LocalQueue, WatchList};
 use crate::error::Result;
@@ -32,16 +33,6 @@ pub(crate) enum Pending {
     Resource(Rc<dyn Resource>),
     /// The callback of a request that was done at once.
     Callback(Callback),
-}
-
-/// A request whose answer comes by mail.
-pub(crate) trait Answerable {
-    /// The answer is there.
-    fn answered(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow;
-    /// It is not to be carried out, if that can still be had; true if so.
-    fn cancel(&self) -> bool;
-    /// The loop goes away.
-    fn abandon(&self);
 }
 
 /// Whose time has come when an entry of the timer heap is due.
@@ -83,8 +74,6 @@ pub(crate) struct State {
     pub(crate) executor: Rc<Executor>,
     pub(super) mailbox: Mailbox,
     pub(crate) sending: Arc<Sending>,
-    /// What of each queue of the mailbox is to be delivered in this poll phase.
-    pub(super) mail_due: [Cell<usize>; 2],
     /// Signalled handles of this poll phase, in the order they were made.
     pub(super) signalled: LocalQueue<Rc<dyn Resource>>,
     pub(super) ticks: LocalQueue<Callback>,
@@ -102,16 +91,15 @@ pub(crate) struct State {
     pub(crate) pending: LocalQueue<Pending>,
     pub(super) closing: LocalQueue<Closing>,
     pub(super) closing_now: LocalQueue<Closing>,
-    /// Requests that wait for mail.
-    pub(crate) requests: Guarded<Arena<Rc<dyn Answerable>>>,
+    pub(super) jobs: Jobs,
     /// The handles that connect, of those connects whose id was asked for. An entry ends with its
-    /// request. Not among `requests`: a loop that ends does not wait for these.
+    /// request. A loop that ends does not wait for these.
     pub(crate) connects: Guarded<Arena<HandleKey>>,
     pub(super) hooks: Hooks,
     pub(super) stop: Cell<bool>,
     pub(super) exiting: Cell<Option<i32>>,
     is_dead: Cell<bool>,
-    pool: Guarded<Option<Pool>>,
+    pool: OnceCell<Pool>,
     /// Lent to a task that reads; empty while it is.
     pub(crate) spare_buffer: Cell<Vec<u8>>,
     /// Given up when no descriptor is left, so that waiting connections can be shed.
@@ -126,7 +114,7 @@ impl State {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let id = NEXT_ID.fetch_add(1, Relaxed);
         let poller = Poller::new()?;
-        let (mailbox, sending) = Mailbox::new(poller.wakeup().clone());
+        let sending = Sending::new(poller.wakeup().clone());
         mail::publish(id, sending.clone());
         let executor = Executor::new(id, Limits { task_polls: config.task_polls });
         let now_ns = Cell::new(clock.now_ns());
@@ -140,9 +128,8 @@ impl State {
             live: Liveness::default(),
             progress: Progress::default(),
             executor,
-            mailbox,
+            mailbox: Mailbox::default(),
             sending,
-            mail_due: Default::default(),
             signalled: LocalQueue::default(),
             ticks: LocalQueue::default(),
             checkpoint_ends: LocalQueue::default(),
@@ -158,13 +145,13 @@ impl State {
             pending: LocalQueue::default(),
             closing: LocalQueue::default(),
             closing_now: LocalQueue::default(),
-            requests: Guarded::default(),
+            jobs: Jobs::default(),
             connects: Guarded::default(),
             hooks: Hooks::default(),
             stop: Cell::new(false),
             exiting: Cell::new(None),
             is_dead: Cell::new(false),
-            pool: Guarded::default(),
+            pool: OnceCell::new(),
             spare_buffer: Cell::default(),
             spare_descriptor: Cell::default(),
             iterations: Cell::new(0),
@@ -342,7 +329,7 @@ impl State {
 
     pub(super) fn die(&self) {
         self.is_dead.set(true);
-        self.sending.close();
+        self.sending.close(&self.mailbox);
         mail::withdraw(self.id);
     }
 
@@ -394,14 +381,8 @@ impl State {
     }
 
     /// The pool that this loop's jobs go to: its own, or the process's.
-    pub(crate) fn pool(&self) -> Pool {
-        let known = self.pool.with(|pool| pool.clone());
-        if let Some(pool) = known {
-            return pool;
-        }
-        let pool = self.config.pool_threads.map_or_else(Pool::shared, Pool::new);
-        self.pool.with(|known| *known = Some(pool.clone()));
-        pool
+    pub(crate) fn pool(&self) -> &Pool {
+        self.pool.get_or_init(|| self.config.pool_threads.map_or_else(Pool::shared, Pool::new))
     }
 }
 

@@ -66,34 +66,25 @@ impl State {
     fn wait_for_jobs(&self, end: &mut End) {
         // A timeout that is too long for the clock is for ever.
         let deadline = Instant::now().checked_add(self.config.shutdown_timeout);
-        let mailbox = &self.mailbox.completed;
-        while !self.requests.with(|requests| requests.is_empty()) {
-            let completed = match deadline {
-                Some(deadline) => mailbox.recv_deadline(deadline).ok(),
-                None => mailbox.recv().ok(),
-            };
-            let Some(key) = completed else { return };
-            let request = self.requests.with(|requests| requests.remove(key));
-            if let Some(request) = request {
-                end.guard(|| request.abandon());
-                end.guard(|| drop(request));
-            }
+        while self.jobs.are_under_way() {
+            let completion = self.mailbox.completed.pop();
+            let completion = completion.or_else(|| self.sending.wait_for_completion(deadline));
+            let Some(completion) = completion else { return };
+            self.abandon_job(completion.key(), |step| end.guard(step));
+            end.guard(|| drop(completion));
         }
     }
 
     fn drop_all(&self, end: &mut End) {
         self.executor.drop_tasks(|drop_one| end.guard(drop_one));
-        end.drop_each(self.mailbox.mail.try_iter());
+        end.drop_each(self.mailbox.mail.take());
         for resource in self.registry.all() {
             end.guard(|| handle::abandon(&resource));
             let link = self.registry.free(resource.handle().slot());
             end.guard(|| drop((link, resource)));
         }
-        let requests = self.requests.take();
-        for request in requests.into_values() {
-            end.guard(|| request.abandon());
-            end.guard(|| drop(request));
-        }
+        self.abandon_jobs(|step| end.guard(step));
+        end.drop_each(self.mailbox.completed.take());
         end.drop_each(self.ticks.take());
         end.drop_each(self.checkpoint_ends.take());
         end.drop_each(self.lists.with(|lists| lists.take_actions()));

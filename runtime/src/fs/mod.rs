@@ -9,8 +9,9 @@
 use std::fs::Metadata;
 use std::path::Path;
 
+use crate::event_loop::Carried;
 use crate::pool::Lane;
-use crate::request::{Carried, Request, on_pool};
+use crate::request::{Request, on_pool};
 
 /// Reads a whole file.
 ///

@@ -1,18 +1,17 @@
 //! Blocking threads: where work waits that a loop may not wait for.
 //!
 //! ```text
-//!  submit(lane, closure)
-//!        │  Fast, Cpu                                  ┌─ worker 0 ─┐
-//!        ├─────────────▶ [ job job TURN job job ] ──▶  │ take one,  │ run, look again; asleep
-//!        │  Slow             ▲ one at a time           │ unlock     │ when nothing may run
-//!        └─────────────▶ [ job job job ]               └─ worker n ─┘
-//!  Ticket::cancel ╌╌╌▶ takes the closure out; the empty job is skipped later
+//!  submit(lane, job)
+//!        │  Fast, Cpu                               front      ┌─ worker 0 ─┐
+//!        ├──────────▶ back [ job job TURN job ] ──▶ [ job ] ─▶ │ take one,  │ run, bring it home, look
+//!        │  Slow                 ▲ one at a time               │ unlock     │ again; asleep when nothing
+//!        └──────────▶ [ job job job ]                          └─ worker n ─┘ may run
+//!  cancel(ticket) ╌╌╌▶ takes the job out of wherever it waits
 //! ```
 //!
-//! One lock guards the lanes and the count of who sleeps; no job runs and no closure is dropped
-//! under it. The closure of a job lies behind a lock of its own: whoever takes it first, worker or
-//! ticket, decides what becomes of the job, so cancelling costs the same with one job queued and
-//! with a hundred thousand.
+//! Two locks guard the lanes, one for who submits and one for who works; no job runs and none is
+//! dropped under them. A job is owned by where it is, so there is no state in it to race for: who takes
+//! it out of its line decides what becomes of it.
 //!
 //! - Jobs of one lane start in the order of their submission; so do `Fast` and `Cpu` jobs among
 //!   each other.
@@ -20,15 +19,16 @@
 //! - A thread starts only when a job finds none free. A sleeping worker is woken only if no other
 //!   is on its way, and wakes the next if it leaves work behind, so a burst costs the submitter one
 //!   wake-up (128 empty jobs at a time: 0.3 us each; 0.8 to 2.2 us with a wake-up for every job).
-//! - A worker takes one job at a time. Shares of up to 16 were no faster while jobs are submitted
-//!   one by one (171 for 178 ns a job with 1,000 in flight, 206 for 182 with 200,000), and the jobs
-//!   of a share wait for one another: one that opens a FIFO would keep the one that opens its other
-//!   end from ever running.
+//! - A worker takes one job at a time. The jobs of a share would wait for one another: one that opens
+//!   a FIFO would keep the one that opens its other end from ever running. That all lie within reach of
+//!   all is why the lanes have a front, and not each worker a share.
+//! - A job that is done goes home at once, by itself: nobody knows how long the next one takes.
 //!
-//! The pool knows no loop: what a job answers, and to whom, is up to its closure.
+//! The pool knows no loop: what a job answers, and to whom, is up to its home.
 
 mod job;
 mod lanes;
+mod line;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -39,10 +39,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-pub(crate) use job::Ticket;
-pub(crate) use lanes::Lane;
+pub(crate) use job::{Home, Job, job, result};
+pub(crate) use lanes::{Lane, Ticket};
 
-use job::Slot;
 use worker::Crew;
 
 /// A pool of blocking threads. The handle is cheap to clone; the threads of a pool that is not
@@ -68,22 +67,18 @@ impl Pool {
         Pool { owner: Arc::new(Owner { crew }) }
     }
 
-    /// Queues `work` behind what its lane already holds.
-    ///
-    /// A panic of `work` ends here and is not reported: whoever wants to know of it catches it in
-    /// `work`.
+    /// Queues `job` behind what its lane already holds.
     ///
     /// # Errors
-    /// The system refused a thread and the pool has none yet: `work` was dropped and will not run.
+    /// The system refused a thread and the pool has none yet: `job` was dropped and will not run.
     /// A pool that has some goes on with those.
-    pub(crate) fn submit(
-        &self,
-        lane: Lane,
-        work: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Ticket> {
-        let job = Arc::new(Slot::new(work));
-        self.owner.crew.submit(lane, job.clone())?;
-        Ok(Ticket::new(job))
+    pub(crate) fn submit(&self, lane: Lane, job: Box<dyn Job>) -> io::Result<Ticket> {
+        self.owner.crew.submit(lane, job)
+    }
+
+    /// Takes a job back, if it had not started; then it never will. The caller drops it.
+    pub(crate) fn cancel(&self, ticket: Ticket) -> Option<Box<dyn Job>> {
+        self.owner.crew.cancel(ticket)
     }
 
     /// How many threads the pool may have; fewer may be running yet.

@@ -14,7 +14,36 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{Lane, Pool, Ticket};
+use super::{Home, Job, Lane, Pool, Ticket};
+use crate::base::Key;
+
+/// A home where jobs are dropped.
+struct Nowhere;
+
+impl Home for Nowhere {
+    fn done(&self, job: Box<dyn Job>) -> Result<(), Box<dyn Job>> {
+        Err(job)
+    }
+}
+
+/// A job that answers to nobody.
+pub(super) fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Box<dyn Job> {
+    super::job(Arc::new(Nowhere), Key::DEAD, work)
+}
+
+/// A job and its pool.
+struct Submitted(Pool, Ticket);
+
+impl Submitted {
+    fn cancel(&self) -> bool {
+        self.0.cancel(self.1).is_some()
+    }
+}
+
+/// Submits a job that answers to nobody.
+fn submit(pool: &Pool, lane: Lane, work: impl FnOnce() + Send + 'static) -> io::Result<Submitted> {
+    Ok(Submitted(pool.clone(), pool.submit(lane, job(work))?))
+}
 
 /// Nothing here takes longer unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -32,14 +61,14 @@ impl Gate {
         Gate { started: unbounded(), passes, at_gate }
     }
 
-    fn submit(&self, pool: &Pool, lane: Lane, number: usize) -> Ticket {
+    fn submit(&self, pool: &Pool, lane: Lane, number: usize) -> Submitted {
         let (started, at_gate) = (self.started.0.clone(), self.at_gate.clone());
         let job = move || {
             started.send(number).unwrap();
             // An error is the drop of the gate, or a test that failed long ago.
             let _ = at_gate.recv_timeout(DEADLINE);
         };
-        pool.submit(lane, job).unwrap()
+        submit(pool, lane, job).unwrap()
     }
 
     fn next_start(&self) -> usize {
@@ -68,7 +97,7 @@ thread_local! {
 /// Waits for a last job: on a pool of one thread, all but waiting slow jobs were dealt with before.
 fn wait_for_all(pool: &Pool) {
     let (done, wait) = bounded(1);
-    pool.submit(Lane::Cpu, move || done.send(()).unwrap()).unwrap();
+    submit(pool, Lane::Cpu, move || done.send(()).unwrap()).unwrap();
     wait.recv_timeout(DEADLINE).expect("the pool gets to its last job");
 }
 
@@ -79,7 +108,7 @@ fn one_thread_runs_jobs_in_the_order_of_their_submission() {
     for number in 0..1000 {
         let tx = tx.clone();
         let lane = if number % 3 == 0 { Lane::Fast } else { Lane::Cpu };
-        pool.submit(lane, move || tx.send(number).unwrap()).unwrap();
+        submit(&pool, lane, move || tx.send(number).unwrap()).unwrap();
     }
     for number in 0..1000 {
         assert_eq!(rx.recv_timeout(DEADLINE), Ok(number));
@@ -92,8 +121,8 @@ fn slow_jobs_keep_their_order_among_themselves() {
     let (tx, rx) = unbounded();
     for number in 0..1000 {
         let tx = tx.clone();
-        pool.submit(Lane::Slow, move || tx.send(number).unwrap()).unwrap();
-        pool.submit(Lane::Fast, || {}).unwrap();
+        submit(&pool, Lane::Slow, move || tx.send(number).unwrap()).unwrap();
+        submit(&pool, Lane::Fast, || {}).unwrap();
     }
     for number in 0..1000 {
         assert_eq!(rx.recv_timeout(DEADLINE), Ok(number));
@@ -122,7 +151,7 @@ fn a_queued_job_can_be_cancelled_and_its_closure_is_dropped_at_once() {
     let (tx, rx) = unbounded();
     let farewell = Farewell(tx);
     let ran = Arc::new(AtomicUsize::new(0));
-    let ticket = pool.submit(Lane::Fast, {
+    let ticket = submit(&pool, Lane::Fast, {
         let ran = ran.clone();
         move || {
             ran.fetch_add(1, SeqCst);
@@ -173,7 +202,7 @@ fn a_hundred_thousand_queued_jobs_can_be_cancelled() {
         .map(|number| {
             let ran = ran.clone();
             let lane = if number % 2 == 0 { Lane::Fast } else { Lane::Slow };
-            pool.submit(lane, move || _ = ran.fetch_add(1, SeqCst)).unwrap()
+            submit(&pool, lane, move || _ = ran.fetch_add(1, SeqCst)).unwrap()
         })
         .collect();
 
@@ -190,14 +219,14 @@ fn a_hundred_thousand_queued_jobs_can_be_cancelled() {
 fn a_closure_dropped_by_cancel_may_use_the_pool_and_its_own_ticket() {
     struct Reenter {
         pool: Pool,
-        own: Arc<OnceLock<Ticket>>,
+        own: Arc<OnceLock<Submitted>>,
         tx: Sender<()>,
     }
     impl Drop for Reenter {
         fn drop(&mut self) {
             assert!(!self.own.get().unwrap().cancel(), "already");
             let tx = self.tx.clone();
-            self.pool.submit(Lane::Fast, move || tx.send(()).unwrap()).unwrap();
+            submit(&self.pool, Lane::Fast, move || tx.send(()).unwrap()).unwrap();
         }
     }
 
@@ -207,7 +236,7 @@ fn a_closure_dropped_by_cancel_may_use_the_pool_and_its_own_ticket() {
     let (tx, rx) = unbounded();
     let own = Arc::new(OnceLock::new());
     let guard = Reenter { pool: pool.clone(), own: own.clone(), tx };
-    let _ = own.set(pool.submit(Lane::Cpu, move || drop(guard)).unwrap()); // it is empty
+    let _ = own.set(submit(&pool, Lane::Cpu, move || drop(guard)).unwrap()); // it is empty
     // On a thread of its own: a lock held here would stop it for ever.
     let (cancelled, result) = bounded(1);
     thread::spawn(move || cancelled.send(own.get().unwrap().cancel()).unwrap());
@@ -225,9 +254,9 @@ fn each_job_either_runs_or_is_cancelled() {
         .map(|number| {
             let ran = ran.clone();
             let lane = [Lane::Fast, Lane::Slow, Lane::Cpu][number % 3];
-            pool.submit(lane, move || _ = ran.fetch_add(1, SeqCst)).unwrap()
+            submit(&pool, lane, move || _ = ran.fetch_add(1, SeqCst)).unwrap()
         })
-        .filter(Ticket::cancel)
+        .filter(Submitted::cancel)
         .count();
     wait_for_value(&ran, JOBS - cancelled);
 }
@@ -279,7 +308,7 @@ fn a_job_that_never_ends_keeps_no_other_from_running() {
     let (tx, rx) = unbounded();
     for number in 0..1000 {
         let tx = tx.clone();
-        pool.submit(Lane::Fast, move || tx.send(number).unwrap()).unwrap();
+        submit(&pool, Lane::Fast, move || tx.send(number).unwrap()).unwrap();
     }
     for number in 0..1000 {
         assert_eq!(rx.recv_timeout(DEADLINE), Ok(number));
@@ -302,11 +331,11 @@ fn a_worker_survives_a_panic_and_a_payload_that_panics_when_dropped() {
         let tx = tx.clone();
         move || tx.send(thread::current().id()).unwrap()
     };
-    pool.submit(Lane::Cpu, name_job(&tx)).unwrap();
+    submit(&pool, Lane::Cpu, name_job(&tx)).unwrap();
     // `resume_unwind` does not call the panic hook: nothing is printed.
-    pool.submit(Lane::Cpu, || panic::resume_unwind(Box::new("plain"))).unwrap();
-    pool.submit(Lane::Slow, || panic::resume_unwind(Box::new(Bomb))).unwrap();
-    pool.submit(Lane::Slow, name_job(&tx)).unwrap();
+    submit(&pool, Lane::Cpu, || panic::resume_unwind(Box::new("plain"))).unwrap();
+    submit(&pool, Lane::Slow, || panic::resume_unwind(Box::new(Bomb))).unwrap();
+    submit(&pool, Lane::Slow, name_job(&tx)).unwrap();
     let [before, after] = [0, 1].map(|_| rx.recv_timeout(DEADLINE).expect("the worker lives on"));
     assert_eq!(before, after);
 }
@@ -322,7 +351,7 @@ fn threads_of_a_dropped_pool_end_once_the_queue_is_empty() {
             FAREWELL.set(Some(farewell));
             barrier.wait(); // so each of the three threads has one
         };
-        pool.submit(Lane::Cpu, job).unwrap();
+        submit(&pool, Lane::Cpu, job).unwrap();
     }
     let gate = Gate::new();
     for number in 0..10 {
@@ -361,7 +390,7 @@ fn the_last_handle_may_go_inside_a_job() {
         go.1.recv_timeout(DEADLINE).unwrap();
         drop(own);
     };
-    pool.submit(Lane::Cpu, job).unwrap();
+    submit(&pool, Lane::Cpu, job).unwrap();
     drop(pool);
     go.0.send(()).unwrap();
     watch.recv_timeout(DEADLINE).expect("the thread ends");
@@ -378,7 +407,8 @@ fn no_job_of_many_submitters_is_lost() {
             thread::spawn(move || {
                 for number in 0..EACH {
                     let (tx, lane) = (tx.clone(), [Lane::Fast, Lane::Slow, Lane::Cpu][number % 3]);
-                    pool.submit(lane, move || tx.send(submitter * EACH + number).unwrap()).unwrap();
+                    submit(&pool, lane, move || tx.send(submitter * EACH + number).unwrap())
+                        .unwrap();
                 }
             })
         })
@@ -393,9 +423,9 @@ fn no_job_of_many_submitters_is_lost() {
 
 #[test]
 fn a_job_may_submit_jobs() {
-    fn descend(pool: &Pool, depth: usize, done: Sender<()>) -> io::Result<Ticket> {
+    fn descend(pool: &Pool, depth: usize, done: Sender<()>) -> io::Result<Submitted> {
         let own = pool.clone();
-        pool.submit(Lane::Fast, move || match depth {
+        submit(pool, Lane::Fast, move || match depth {
             0 => done.send(()).unwrap(),
             _ => drop(descend(&own, depth - 1, done).unwrap()),
         })
@@ -422,7 +452,7 @@ fn the_shared_pool_is_one() {
 fn threads_are_named_after_their_number() {
     let pool = Pool::new(1);
     let (tx, rx) = bounded(1);
-    pool.submit(Lane::Cpu, move || tx.send(thread::current().name().map(str::to_owned)).unwrap())
+    submit(&pool, Lane::Cpu, move || tx.send(thread::current().name().map(str::to_owned)).unwrap())
         .unwrap();
     assert_eq!(rx.recv_timeout(DEADLINE).unwrap().as_deref(), Some("runtime-pool-0"));
 }

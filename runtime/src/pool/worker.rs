@@ -8,35 +8,43 @@
 //!
 //! Starting and called workers are *on the way*: each will look for a job. A job wakes somebody
 //! only if nobody is; a worker that arrives and leaves work behind wakes the next. Hence, whenever
-//! the lock is free: if a job may run and a worker is idle, another is on the way.
+//! both locks are free: if a job may run and a worker is idle, another is on the way.
+//!
+//! Two locks, `front` before `back`. A worker with work needs the front only, who submits the back
+//! only. Both are held where it is decided that nothing may run, so nothing can slip in between that
+//! look and the sleep.
 
 use std::{io, sync::Arc, thread};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
-    job::Job,
-    lanes::{Lane, Lanes},
+    job::{self, Home, Job},
+    lanes::{Back, Front, Lane, Taken, Ticket},
 };
+use crate::base::Apart;
 
 /// As libuv.
 const STACK_BYTES: usize = 8 << 20;
 
 /// The threads of one pool and what they work on.
 pub(super) struct Crew {
-    state: Mutex<State>,
+    // Apart: the locks are there to keep the threads from meeting.
+    front: Apart<Mutex<Front>>,
+    back: Apart<Mutex<Entrance>>,
     /// Where idle workers sleep until `calls` says otherwise.
     bell: Condvar,
     /// How many threads there may be.
     size: usize,
 }
 
-struct State {
-    lanes: Lanes,
+/// The back of the lanes, and who is there to be woken.
+struct Entrance {
+    jobs: Back,
     /// Threads that exist, whatever they do.
     started: usize,
-    /// Of those, the ones that have not had the lock yet.
-    starting: usize,
+    /// Of those, the ones that are awake for a job and have not looked for it yet.
+    coming: usize,
     /// Workers that sleep and have not been called.
     idle: usize,
     /// Calls not answered yet. Any sleeping worker may answer any call, so a wake-up out of the
@@ -48,19 +56,33 @@ struct State {
     stack_bytes: usize,
 }
 
+/// What a worker did before it looks for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// It began, or slept.
+    Away,
+    Job,
+    SlowJob,
+}
+
 impl Crew {
     /// A crew of up to `size` threads, none of them started.
     pub(super) fn new(size: usize) -> Crew {
-        let state = State {
-            lanes: Lanes::new(size),
+        let entrance = Entrance {
+            jobs: Back::default(),
             started: 0,
-            starting: 0,
+            coming: 0,
             idle: 0,
             calls: 0,
             is_closing: false,
             stack_bytes: STACK_BYTES,
         };
-        Crew { state: Mutex::new(state), bell: Condvar::new(), size }
+        Crew {
+            front: Apart(Mutex::new(Front::new(size))),
+            back: Apart(Mutex::new(entrance)),
+            bell: Condvar::new(),
+            size,
+        }
     }
 
     #[cfg(test)]
@@ -69,72 +91,137 @@ impl Crew {
     }
 
     /// Queues `job` and sees to it that somebody comes for it.
-    pub(super) fn submit(self: &Arc<Self>, lane: Lane, job: Arc<dyn Job>) -> io::Result<()> {
-        let mut state = self.state.lock();
-        if state.lanes.runnable() >= state.idle + state.on_the_way() && state.started < self.size {
-            // Under the lock: nobody counts on a thread that does not come to be. Starts are few.
-            match self.start(&state) {
+    pub(super) fn submit(self: &Arc<Self>, lane: Lane, job: Box<dyn Job>) -> io::Result<Ticket> {
+        let mut back = self.back.lock();
+        if lane == Lane::Slow || back.started < self.size {
+            drop(back);
+            return self.submit_with_care(lane, job);
+        }
+        let ticket = back.jobs.push(lane, job);
+        let call = back.call_somebody();
+        drop(back);
+        self.ring(call);
+        Ok(ticket)
+    }
+
+    /// Submits what a thread may have to be started for, or may have to wait.
+    fn submit_with_care(self: &Arc<Self>, lane: Lane, job: Box<dyn Job>) -> io::Result<Ticket> {
+        let mut front = self.front.lock();
+        let mut back = self.back.lock();
+        let free = back.idle + back.on_the_way();
+        if front.runnable(&back.jobs) >= free && back.started < self.size {
+            // Under the locks: nobody counts on a thread that does not come to be. Starts are few.
+            match self.start(&back) {
                 Ok(()) => {
-                    state.started += 1;
-                    state.starting += 1;
+                    back.started += 1;
+                    back.coming += 1;
                 }
-                Err(error) if state.started == 0 => return Err(error),
+                Err(error) if back.started == 0 => {
+                    drop((front, back));
+                    drop(job);
+                    return Err(error);
+                }
                 // Those that run come to the job; the next that finds nobody free asks again.
                 Err(_) => {}
             }
         }
-        state.lanes.push(lane, job);
-        let call = state.call_somebody();
-        drop(state);
+        let ticket = front.push(&mut back.jobs, lane, job);
+        let call = front.runnable(&back.jobs) > 0 && back.call_somebody();
+        drop((front, back));
         self.ring(call);
-        Ok(())
+        Ok(ticket)
+    }
+
+    /// Takes a job back that no worker has taken.
+    pub(super) fn cancel(&self, ticket: Ticket) -> Option<Box<dyn Job>> {
+        let mut front = self.front.lock();
+        let mut back = self.back.lock();
+        front.remove(&mut back.jobs, ticket)
     }
 
     /// Lets the threads end that have nothing to do, now and later.
     pub(super) fn close(&self) {
-        let mut state = self.state.lock();
-        state.is_closing = true;
-        state.calls += state.idle;
-        state.idle = 0;
-        drop(state);
+        let mut back = self.back.lock();
+        back.is_closing = true;
+        back.calls += back.idle;
+        back.idle = 0;
+        drop(back);
         self.bell.notify_all();
     }
 
-    fn start(self: &Arc<Self>, state: &State) -> io::Result<()> {
+    fn start(self: &Arc<Self>, back: &Entrance) -> io::Result<()> {
         let crew = self.clone();
         // Nobody joins it: a job that never ends must not keep the process from ending.
         thread::Builder::new()
-            .name(format!("runtime-pool-{}", state.started))
-            .stack_size(state.stack_bytes)
+            .name(format!("runtime-pool-{}", back.started))
+            .stack_size(back.stack_bytes)
             .spawn(move || crew.work())
             .map(drop)
     }
 
     /// The life of a worker.
     fn work(&self) {
-        let mut state = self.state.lock();
-        state.starting -= 1;
+        let mut home = None;
+        let mut next = self.look(Before::Away, &mut home);
+        while let Some(Taken { mut job, is_slow }) = next {
+            job.run();
+            bring_home(job, &mut home);
+            next =
+                if is_slow { self.look(Before::SlowJob, &mut home) } else { self.next(&mut home) };
+        }
+    }
+
+    /// The next job after one that was not slow.
+    fn next(&self, home: &mut Option<Arc<dyn Home>>) -> Option<Taken> {
+        let mut front = self.front.lock();
+        let Some(taken) = front.take() else {
+            drop(front);
+            return self.look(Before::Job, home);
+        };
+        if taken.is_slow {
+            front.queue_turn(&mut self.back.lock().jobs);
+        }
+        Some(taken)
+    }
+
+    /// Takes a job, or sleeps until there is one. `None`: no handle is left, and nothing to do.
+    fn look(&self, mut before: Before, home: &mut Option<Arc<dyn Home>>) -> Option<Taken> {
         loop {
-            if let Some(taken) = state.lanes.take() {
-                let call = state.call_somebody();
-                MutexGuard::unlocked(&mut state, || {
-                    self.ring(call);
-                    taken.job.run();
-                    drop(taken.job);
-                });
-                if taken.is_slow {
-                    state.lanes.slow_done();
-                }
-            } else if state.is_closing {
-                // Slow jobs that wait at their limit are for the workers that run slow jobs now.
-                return;
-            } else {
-                state.idle += 1;
-                while state.calls == 0 {
-                    self.bell.wait(&mut state);
-                }
-                state.calls -= 1;
+            let mut front = self.front.lock();
+            let mut back = self.back.lock();
+            match before {
+                Before::Away => back.coming -= 1,
+                Before::Job => {}
+                Before::SlowJob => front.slow_done(),
             }
+            front.queue_turn(&mut back.jobs);
+            let taken = front.take().or_else(|| {
+                front.refill(&mut back.jobs);
+                front.take()
+            });
+            if let Some(taken) = taken {
+                front.queue_turn(&mut back.jobs);
+                let call = front.runnable(&back.jobs) > 0 && back.call_somebody();
+                drop((front, back));
+                self.ring(call);
+                return Some(taken);
+            }
+            if back.is_closing {
+                // Slow jobs that wait at their limit are for the workers that run slow jobs now.
+                return None;
+            }
+            drop(front);
+            back.idle += 1;
+            // Not while it sleeps, which may be for ever; and its end is foreign code.
+            if let Some(home) = home.take() {
+                MutexGuard::unlocked(&mut back, || drop(home));
+            }
+            while back.calls == 0 {
+                self.bell.wait(&mut back);
+            }
+            back.calls -= 1;
+            back.coming += 1;
+            before = Before::Away;
         }
     }
 
@@ -146,19 +233,31 @@ impl Crew {
     }
 }
 
-impl State {
+impl Entrance {
     fn on_the_way(&self) -> usize {
-        self.starting + self.calls
+        self.coming + self.calls
     }
 
-    /// Notes a call if one is needed: then the bell must be rung.
+    /// Notes a call for a job that may run, if one is needed: then the bell must be rung.
     fn call_somebody(&mut self) -> bool {
-        let call = self.idle > 0 && self.on_the_way() == 0 && self.lanes.runnable() > 0;
+        let call = self.idle > 0 && self.on_the_way() == 0;
         if call {
             self.idle -= 1;
             self.calls += 1;
         }
         call
+    }
+}
+
+/// Gives a job to its home. `home` is that of the job before, mostly the same: kept from one job to
+/// the next, since a count that is changed for each would be fought over by all threads.
+fn bring_home(job: Box<dyn Job>, home: &mut Option<Arc<dyn Home>>) {
+    let home = match home {
+        Some(home) if Arc::ptr_eq(home, job.home()) => home,
+        home => home.insert(job.home().clone()),
+    };
+    if let Err(refused) = home.done(job) {
+        job::discard(refused);
     }
 }
 
@@ -168,21 +267,22 @@ mod tests {
 
     use crossbeam_channel::bounded;
 
-    use super::{super::job::Slot, *};
+    use super::{super::tests::job, *};
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    fn job(work: impl FnOnce() + Send + 'static) -> Arc<dyn Job> {
-        Arc::new(Slot::new(work))
-    }
-
     /// Yields until `expected` holds. For what only the lock can tell: that a worker fell asleep.
-    fn wait_until(crew: &Crew, expected: impl Fn(&State) -> bool) {
+    fn wait_until(crew: &Crew, expected: impl Fn(&Entrance) -> bool) {
         let end = Instant::now() + DEADLINE;
-        while !expected(&crew.state.lock()) {
+        while !expected(&crew.back.lock()) {
             assert!(Instant::now() < end, "nothing happened");
             thread::yield_now();
         }
+    }
+
+    fn runnable(crew: &Crew) -> usize {
+        let front = crew.front.lock();
+        front.runnable(&crew.back.lock().jobs)
     }
 
     /// Ends the workers and waits for it: each holds the crew while it lives.
@@ -207,20 +307,20 @@ mod tests {
             all.recv_timeout(DEADLINE).expect("all run at once");
         }
         drop(gate);
-        wait_until(crew, |state| state.idle == state.started);
+        wait_until(crew, |back| back.idle == back.started);
     }
 
     #[test]
     fn a_thread_starts_only_for_a_job_that_finds_none_free() {
         let crew = Arc::new(Crew::new(4));
-        assert_eq!(crew.state.lock().started, 0);
+        assert_eq!(crew.back.lock().started, 0);
         for _ in 0..3 {
             burst(&crew, 1);
-            assert_eq!(crew.state.lock().started, 1);
+            assert_eq!(crew.back.lock().started, 1);
         }
         for _ in 0..3 {
             burst(&crew, 3);
-            assert_eq!(crew.state.lock().started, 3);
+            assert_eq!(crew.back.lock().started, 3);
         }
         close(&crew);
     }
@@ -232,7 +332,7 @@ mod tests {
         for _ in 0..1000 {
             let done = done.clone();
             crew.submit(Lane::Cpu, job(move || done.send(()).unwrap())).unwrap();
-            assert!(crew.state.lock().started <= 2);
+            assert!(crew.back.lock().started <= 2);
         }
         for _ in 0..1000 {
             all.recv_timeout(DEADLINE).unwrap();
@@ -246,10 +346,10 @@ mod tests {
             let crew = Arc::new(Crew::new(6));
             burst(&crew, 3);
             burst(&crew, 3);
-            assert_eq!(crew.state.lock().started, 3);
+            assert_eq!(crew.back.lock().started, 3);
             burst(&crew, 6);
             burst(&crew, 6);
-            assert_eq!(crew.state.lock().started, 6);
+            assert_eq!(crew.back.lock().started, 6);
             close(&crew);
         }
     }
@@ -277,20 +377,23 @@ mod tests {
     #[test]
     fn a_refused_thread_is_an_error_only_while_there_is_none() {
         let crew = Arc::new(Crew::new(2));
-        crew.state.lock().stack_bytes = 1 << 60;
+        crew.back.lock().stack_bytes = 1 << 60;
         let (dropped, watch) = bounded::<()>(1);
         crew.submit(Lane::Slow, job(move || dropped.send(()).unwrap())).unwrap_err();
         assert!(watch.recv_timeout(DEADLINE).is_err(), "the closure is gone and did not run");
-        assert_eq!(crew.state.lock().lanes.runnable(), 0);
+        assert_eq!(runnable(&crew), 0);
 
-        crew.state.lock().stack_bytes = STACK_BYTES;
+        crew.back.lock().stack_bytes = STACK_BYTES;
         let (gate, at_gate) = bounded::<()>(1);
         crew.submit(Lane::Slow, job(move || at_gate.recv_timeout(DEADLINE).unwrap())).unwrap();
-        wait_until(&crew, |state| state.lanes.runnable() == 0);
-        crew.state.lock().stack_bytes = 1 << 60;
+        wait_until(&crew, |_| true);
+        while runnable(&crew) > 0 {
+            thread::yield_now();
+        }
+        crew.back.lock().stack_bytes = 1 << 60;
         let (ran, watch) = bounded::<()>(1);
         crew.submit(Lane::Fast, job(move || ran.send(()).unwrap())).unwrap();
-        assert_eq!(crew.state.lock().started, 1);
+        assert_eq!(crew.back.lock().started, 1);
         gate.send(()).unwrap();
         watch.recv_timeout(DEADLINE).expect("the one that runs comes to it");
         close(&crew);

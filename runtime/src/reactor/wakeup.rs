@@ -13,6 +13,10 @@
 //! and looks at it again before it sleeps. All operations are sequentially consistent, so of "asleep,
 //! then has_mail?" and "has_mail, then asleep?" at least one sees the other.
 //!
+//! The mail lies under a lock, which is why a sender may look at `has_mail` by a plain load: if the
+//! loop looked at the mail before it was pushed, its lock was released after the flag was cleared, and
+//! taken by the sender before the load, which so finds the flag clear, or set anew by another sender.
+//!
 //! `asleep` is true also while no run is on the stack: somebody may be waiting on the loop's
 //! `backend_fd`.
 
@@ -33,9 +37,15 @@ impl Wakeup {
         Self { has_mail: AtomicBool::new(false), asleep: AtomicBool::new(true), signal }
     }
 
-    /// Tells the loop that there is mail. To be called after the mail was pushed.
+    /// Tells the loop that there is mail. To be called after the mail was pushed, under the lock that
+    /// the loop takes to look at it.
+    #[inline]
     pub(crate) fn notify(&self) {
-        if !self.has_mail.swap(true, SeqCst) && self.asleep.swap(false, SeqCst) {
+        // The load spares most senders the locked swap, and the loop the loss of the cache line.
+        if !self.has_mail.load(SeqCst)
+            && !self.has_mail.swap(true, SeqCst)
+            && self.asleep.swap(false, SeqCst)
+        {
             self.signal.raise();
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::base::Key;
 use crate::event_loop::{State, close, context};
+use crate::task::job::JobOwner;
 
 /// Names a request that was given a callback, to cancel it later.
 ///
@@ -31,7 +32,7 @@ pub struct RequestId {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Name {
-    /// In the loop's `requests`.
+    /// Of what waits for the pool.
     Job(Key),
     /// In the loop's `connects`.
     Connect(Key),
@@ -53,15 +54,10 @@ impl RequestId {
     pub fn cancel(self) -> bool {
         let Some(lp) = context::find(self.loop_id) else { return false };
         match self.name {
-            Name::Job(key) => cancel_job(lp.state(), key),
+            Name::Job(key) => lp.state().cancel_job(key),
             Name::Connect(key) => cancel_connect(lp.state(), key),
         }
     }
-}
-
-fn cancel_job(state: &State, key: Key) -> bool {
-    let job = state.requests.with(|requests| requests.get(key).cloned());
-    job.is_some_and(|job| job.cancel())
 }
 
 /// Closes the handle that connects. Its request ends in the closing phase, and the entry with it.

@@ -10,5 +10,5 @@ pub use id::RequestId;
 pub(crate) use plain::Plain;
 pub use request::Request;
 pub(crate) use request::Waiting;
+pub(crate) use work::on_pool;
 pub use work::spawn_blocking;
-pub(crate) use work::{Carried, on_pool};

@@ -8,9 +8,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::RequestId;
+use crate::base::Key;
 use crate::error::{Outcome, Result, Uncaught};
 use crate::event_loop::{Answer, State, current};
 use crate::task::coop;
+use crate::task::job::{Ended, JobOwner};
 
 /// An operation that the call which made it has started.
 ///
@@ -47,6 +49,8 @@ pub struct Request<T: 'static>(Stage<T>);
 enum Stage<T: 'static> {
     Done(io::Result<T>),
     Waiting(Rc<dyn Waiting<io::Result<T>>>),
+    /// A job in the pool, which gives an `io::Result<T>`.
+    Job(Rc<State>, Key),
     Taken,
 }
 
@@ -71,6 +75,10 @@ impl<T> Request<T> {
         Self(Stage::Waiting(waiting))
     }
 
+    pub(crate) fn of_job(state: Rc<State>, key: Key) -> Self {
+        Self(Stage::Job(state, key))
+    }
+
     /// Calls `f` with the result. Never from inside this call: what is done already calls back in the
     /// pending phase of the same iteration.
     ///
@@ -85,16 +93,19 @@ impl<T> Request<T> {
         mut self,
         f: impl FnOnce(io::Result<T>) -> R + 'static,
     ) -> RequestId {
-        let f: Box<dyn FnOnce(io::Result<T>) -> Result> =
-            Box::new(move |result| f(result).into_result());
         match self.take() {
             Stage::Done(result) => {
-                current().state().call_later(move || f(result));
+                current().state().call_later(move || f(result).into_result());
                 RequestId::DEAD
             }
             Stage::Waiting(waiting) => {
+                let f = Box::new(move |result| f(result).into_result());
                 waiting.answer().callback(f, waiting.state());
                 waiting.id()
+            }
+            Stage::Job(state, key) => {
+                state.on_job_end(key, Box::new(move |ended| f(result_of(ended)).into_result()));
+                RequestId::of_job(state.id, key)
             }
             Stage::Taken => RequestId::DEAD,
         }
@@ -112,14 +123,12 @@ impl<T> Request<T> {
                 current().state().executor.report(Uncaught::Error(error.into()));
             }
             Stage::Waiting(waiting) => {
-                let executor = waiting.state().executor.clone();
-                let report = move |result: io::Result<T>| {
-                    if let Err(error) = result {
-                        executor.report(Uncaught::Error(error.into()));
-                    }
-                    Ok(())
-                };
+                let report = reporting(waiting.state());
                 waiting.answer().callback(Box::new(report), waiting.state());
+            }
+            Stage::Job(state, key) => {
+                let report = reporting::<T>(&state);
+                state.on_job_end(key, Box::new(move |ended| report(result_of(ended))));
             }
             Stage::Done(Ok(_)) | Stage::Taken => {}
         }
@@ -138,6 +147,7 @@ impl<T> Request<T> {
     pub fn cancel(&self) -> bool {
         match &self.0 {
             Stage::Waiting(waiting) => waiting.cancel(),
+            Stage::Job(state, key) => state.cancel_job(*key),
             Stage::Done(_) | Stage::Taken => false,
         }
     }
@@ -147,6 +157,7 @@ impl<T> Request<T> {
     pub fn id(&self) -> RequestId {
         match &self.0 {
             Stage::Waiting(waiting) => waiting.id(),
+            Stage::Job(state, key) => RequestId::of_job(state.id, *key),
             Stage::Done(_) | Stage::Taken => RequestId::DEAD,
         }
     }
@@ -158,6 +169,22 @@ impl<T> Request<T> {
 
     fn take(&mut self) -> Stage<T> {
         std::mem::replace(&mut self.0, Stage::Taken)
+    }
+}
+
+/// What a job of [`Stage::Job`] gave.
+fn result_of<T: 'static>(ended: Ended) -> io::Result<T> {
+    ended.result().unwrap_or_else(|undone| Err(undone.into()))
+}
+
+/// Reports the error of a request that was let go.
+fn reporting<T>(state: &State) -> impl FnOnce(io::Result<T>) -> Result + use<T> {
+    let executor = state.executor.clone();
+    move |result| {
+        if let Err(error) = result {
+            executor.report(Uncaught::Error(error.into()));
+        }
+        Ok(())
     }
 }
 
@@ -179,6 +206,14 @@ impl<T> Future for Request<T> {
                 }
                 polled
             }
+            Stage::Job(state, key) => {
+                let polled = state.poll_job(key, cx).map(result_of);
+                if polled.is_pending() {
+                    coop::made_no_progress();
+                    self.0 = Stage::Job(state, key);
+                }
+                polled
+            }
             Stage::Taken => panic!("a request was polled after it was done"),
         }
     }
@@ -187,8 +222,10 @@ impl<T> Future for Request<T> {
 impl<T> Drop for Request<T> {
     #[inline]
     fn drop(&mut self) {
-        if let Stage::Waiting(waiting) = &self.0 {
-            waiting.refuse();
+        match &self.0 {
+            Stage::Waiting(waiting) => waiting.refuse(),
+            Stage::Job(state, key) => state.refuse_job(*key),
+            Stage::Done(_) | Stage::Taken => {}
         }
     }
 }
@@ -198,7 +235,8 @@ impl<T> fmt::Debug for Request<T> {
         f.write_str(match &self.0 {
             Stage::Done(_) => "Request(done)",
             Stage::Waiting(waiting) if waiting.answer().is_settled() => "Request(done)",
-            Stage::Waiting(_) => "Request(waiting)",
+            Stage::Job(state, key) if state.is_job_finished(*key) => "Request(done)",
+            Stage::Waiting(_) | Stage::Job(..) => "Request(waiting)",
             Stage::Taken => "Request(taken)",
         })
     }

@@ -11,6 +11,7 @@ use async_task::FallibleTask;
 
 use super::executor::{self, Executor, Meta, Microtask};
 use super::future::TaskOutput;
+use super::job::JobHandle;
 use crate::error::{JoinError, Outcome, Uncaught};
 
 /// The result of a spawned task, or of a job in the pool, to come.
@@ -39,18 +40,7 @@ pub struct JoinHandle<T> {
 enum Joined<T> {
     /// The task, its executor, and its place there.
     Task(FallibleTask<TaskOutput<T>, Meta>, Rc<Executor>, usize),
-    Job(Rc<dyn Joinable<T>>),
-}
-
-/// What is not a task but can be joined like one: a job in the pool.
-pub(crate) trait Joinable<T> {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>>;
-    fn callback(&self, f: Box<dyn FnOnce(Result<T, JoinError>) -> crate::Result>);
-    fn executor(&self) -> Rc<Executor>;
-    fn abort(&self);
-    fn is_finished(&self) -> bool;
-    /// Nobody waits any more.
-    fn detach(&self);
+    Job(JobHandle<Result<T, JoinError>>),
 }
 
 impl<T> JoinHandle<T> {
@@ -62,7 +52,7 @@ impl<T> JoinHandle<T> {
         Self { joined: Some(Joined::Task(task.fallible(), executor, place)), aborts_on_drop: false }
     }
 
-    pub(crate) fn of_job(job: Rc<dyn Joinable<T>>) -> Self {
+    pub(crate) fn of_job(job: JobHandle<Result<T, JoinError>>) -> Self {
         Self { joined: Some(Joined::Job(job)), aborts_on_drop: false }
     }
 
@@ -109,7 +99,7 @@ impl<T: 'static> JoinHandle<T> {
     /// callback of the poll phase, followed by a checkpoint.
     pub fn callback<R: Outcome>(mut self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
         match self.joined.take() {
-            Some(Joined::Job(job)) => job.callback(Box::new(|result| f(result).into_result())),
+            Some(Joined::Job(job)) => job.callback(f),
             Some(Joined::Task(task, executor, _)) => {
                 let is_finished = task.is_finished();
                 let waiting = async move { f(join(task.await)).into_result() };
@@ -158,10 +148,7 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
             }
             Some(Joined::Job(job)) => {
                 let executor = job.executor();
-                job.callback(Box::new(move |result| {
-                    report(&executor, result);
-                    Ok(())
-                }));
+                job.callback(move |result| report(&executor, result));
             }
             None => unreachable!("taken only by methods that consume the handle"),
         }

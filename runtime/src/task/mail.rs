@@ -1,16 +1,23 @@
 //! What other threads send to a loop.
+//!
+//! ```text
+//!   pool, senders, remotes, wakers         loop, once an iteration
+//!   put ──▶ [ completed | signalled | mail ] ──▶ [ completed | signalled | mail ] ──▶ delivered
+//!            Bag, under one lock        all at once     Mailbox, the loop's own
+//! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use parking_lot::RwLock;
+use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::Runnable;
-use crate::base::Key;
+use super::job::Undone;
+use crate::base::{Apart, Key, LocalQueue};
 use crate::error::Result;
+use crate::pool::{Home, Job};
 use crate::reactor::Wakeup;
 
 /// A closure that was posted by a [`Remote`](crate::Remote).
@@ -40,73 +47,147 @@ pub(crate) struct HandleKey {
     pub(crate) serial: u64,
 }
 
+/// The end of a job of the loop.
+pub(crate) enum Completion {
+    /// It is done.
+    Job(Box<dyn Job>),
+    /// The request of this name ends without it. In a box, since it is rare.
+    Undone(Box<(Key, Undone)>),
+}
+
+impl Completion {
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Job(job) => job.key(),
+            Self::Undone(undone) => undone.0,
+        }
+    }
+}
+
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Completion").field(&self.key()).finish()
+    }
+}
+
+/// What came since the loop looked. Three queues, since completions are delivered before signals, and
+/// signals before the rest.
+#[derive(Debug, Default)]
+struct Bag {
+    completed: VecDeque<Completion>,
+    signalled: VecDeque<HandleKey>,
+    mail: VecDeque<Mail>,
+    /// The loop is gone: nothing more is taken.
+    is_closed: bool,
+}
+
 /// The send end. Sending to a loop that is gone does nothing.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    completed: Sender<Key>,
-    signalled: Sender<HandleKey>,
-    mail: Sender<Mail>,
+    // Apart from the counts of those who hold this, which the loop changes for each job.
+    line: Apart<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    bag: Mutex<Bag>,
+    /// Rung for each completion: a loop that ends waits for its jobs here.
+    completed: Condvar,
     wakeup: Arc<Wakeup>,
-    /// The loop is gone. Its end of the channels may live on, with a handle that somebody kept.
-    is_closed: AtomicBool,
 }
 
 impl Sending {
-    /// A pool job of the loop's request `key` is done.
-    pub(crate) fn completed(&self, key: Key) {
-        if self.completed.send(key).is_ok() {
-            self.wakeup.notify();
+    pub(crate) fn new(wakeup: Arc<Wakeup>) -> Arc<Self> {
+        let line = Line { bag: Mutex::default(), completed: Condvar::new(), wakeup };
+        Arc::new(Self { line: Apart(line) })
+    }
+
+    /// Puts `letter` into a queue of the bag, and wakes the loop. It comes back if the loop is gone.
+    fn put<T>(
+        &self,
+        queue: impl FnOnce(&mut Bag) -> &mut VecDeque<T>,
+        letter: T,
+    ) -> std::result::Result<(), T> {
+        let mut bag = self.line.bag.lock();
+        if bag.is_closed {
+            return Err(letter);
         }
+        queue(&mut bag).push_back(letter);
+        drop(bag);
+        self.line.wakeup.notify();
+        Ok(())
+    }
+
+    /// A job of the loop has come to its end.
+    pub(crate) fn completed(&self, end: Completion) -> std::result::Result<(), Completion> {
+        self.put(|bag| &mut bag.completed, end)?;
+        self.line.completed.notify_one();
+        Ok(())
     }
 
     /// An `Async` was signalled, or lost its last sender. False: the loop is gone.
     pub(crate) fn signalled(&self, handle: HandleKey) -> bool {
-        let sent = !self.is_closed.load(SeqCst) && self.signalled.send(handle).is_ok();
-        if sent {
-            self.wakeup.notify();
-        }
-        sent
+        self.put(|bag| &mut bag.signalled, handle).is_ok()
     }
 
     /// Anything else. The mail comes back if the loop is gone.
     pub(crate) fn mail(&self, mail: Mail) -> std::result::Result<(), Mail> {
-        if self.is_closed.load(SeqCst) {
-            return Err(mail);
+        self.put(|bag| &mut bag.mail, mail)
+    }
+
+    /// Moves what came to the loop's own queues.
+    pub(crate) fn collect(&self, mailbox: &Mailbox) {
+        let mut bag = self.line.bag.lock();
+        mailbox.completed.append(&mut bag.completed);
+        mailbox.signalled.append(&mut bag.signalled);
+        mailbox.mail.append(&mut bag.mail);
+    }
+
+    /// Whether the end of `key` is here, and not collected yet.
+    pub(crate) fn has_completed(&self, key: Key) -> bool {
+        self.line.bag.lock().completed.iter().any(|end| end.key() == key)
+    }
+
+    /// Waits until a completion comes, until `deadline` at most; `None`: for ever.
+    pub(crate) fn wait_for_completion(&self, deadline: Option<Instant>) -> Option<Completion> {
+        let mut bag = self.line.bag.lock();
+        loop {
+            if let Some(end) = bag.completed.pop_front() {
+                return Some(end);
+            }
+            match deadline {
+                None => self.line.completed.wait(&mut bag),
+                Some(deadline) => {
+                    if self.line.completed.wait_until(&mut bag, deadline).timed_out() {
+                        return bag.completed.pop_front();
+                    }
+                }
+            }
         }
-        self.mail.send(mail).map_err(|refused| refused.0)?;
-        self.wakeup.notify();
-        Ok(())
     }
 
-    /// The loop is going away: nothing more is taken.
-    pub(crate) fn close(&self) {
-        self.is_closed.store(true, SeqCst);
+    /// The loop is going away: nothing more is taken, and what is there is the loop's to drop.
+    pub(crate) fn close(&self, mailbox: &Mailbox) {
+        self.line.bag.lock().is_closed = true;
+        self.collect(mailbox);
     }
 }
 
-/// The loop's end: three queues, since completions are delivered before signals, and signals before
-/// the rest.
-#[derive(Debug)]
+impl Home for Sending {
+    fn done(&self, job: Box<dyn Job>) -> std::result::Result<(), Box<dyn Job>> {
+        self.completed(Completion::Job(job)).map_err(|refused| match refused {
+            Completion::Job(job) => job,
+            Completion::Undone(_) => unreachable!("what comes back is what was sent"),
+        })
+    }
+}
+
+/// The loop's end: what was in the bag when it last looked, as far as it is not delivered.
+#[derive(Debug, Default)]
 pub(crate) struct Mailbox {
-    pub(crate) completed: Receiver<Key>,
-    pub(crate) signalled: Receiver<HandleKey>,
-    pub(crate) mail: Receiver<Mail>,
-}
-
-impl Mailbox {
-    pub(crate) fn new(wakeup: Arc<Wakeup>) -> (Self, Arc<Sending>) {
-        let (completed_tx, completed) = unbounded();
-        let (signalled_tx, signalled) = unbounded();
-        let (mail_tx, mail) = unbounded();
-        let sending = Sending {
-            completed: completed_tx,
-            signalled: signalled_tx,
-            mail: mail_tx,
-            wakeup,
-            is_closed: AtomicBool::new(false),
-        };
-        (Self { completed, signalled, mail }, Arc::new(sending))
-    }
+    pub(crate) completed: LocalQueue<Completion>,
+    pub(crate) signalled: LocalQueue<HandleKey>,
+    pub(crate) mail: LocalQueue<Mail>,
 }
 
 /// Every live loop's send end, by the loop's id: how a waker of a task, which carries nothing but

@@ -326,6 +326,116 @@ fn an_aborted_jobs_callback_comes_in_poll() {
     lp.run().unwrap();
 }
 
+// --- no job waits for what it need not wait for ---
+
+#[test]
+fn a_callback_that_submits_jobs_and_then_waits_for_them_leaves_no_thread_idle() {
+    let _guard = Deadline::secs(60);
+    for threads in 1..=4 {
+        let mut lp = with_pool(threads);
+        let _here = lp.enter();
+        // All threads have started, and sleep, or are about to.
+        for _ in 0..50 {
+            let barrier = Arc::new(Barrier::new(threads + 1));
+            set_immediate(move || {
+                for _ in 0..threads {
+                    let barrier = barrier.clone();
+                    spawn_blocking(move || barrier.wait());
+                }
+                // The loop's thread goes on when all of them run.
+                barrier.wait();
+            });
+            lp.run().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_result_does_not_wait_for_the_next_job_of_its_thread() {
+    let _guard = Deadline::secs(60);
+    let mut lp = with_pool(1);
+    let _here = lp.enter();
+    for short in 1..20 {
+        let (go, may_go) = mpsc::channel::<()>();
+        let (done, is_done) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        for _ in 0..short {
+            let (done, go) = (done.clone(), go.clone());
+            spawn_blocking(|| ()).callback(move |_| {
+                done.set(done.get() + 1);
+                if done.get() == short {
+                    go.send(()).unwrap();
+                }
+            });
+        }
+        let noting = is_done.clone();
+        // Runs on until the loop has heard of all before it.
+        spawn_blocking(move || may_go.recv().unwrap()).callback(move |_| noting.set(true));
+        lp.run().unwrap();
+        assert!(is_done.get());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn two_jobs_of_a_burst_that_wait_for_each_other_meet_if_there_are_two_threads() {
+    let _guard = Deadline::secs(60);
+    let scratch = Scratch::new("both-ends");
+    let fifo = scratch.file("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for threads in 2..=4 {
+        let mut lp = with_pool(threads);
+        let _here = lp.enter();
+        for between in (0..40).step_by(3) {
+            let read = Rc::new(Cell::new(false));
+            let noting = read.clone();
+            let idle_jobs = |count| {
+                for _ in 0..count {
+                    drop(spawn_blocking(|| ()));
+                }
+            };
+            idle_jobs(between);
+            fs::read(&fifo).callback(move |text| noting.set(text.unwrap() == b"through the pipe"));
+            idle_jobs(between);
+            drop(fs::write(&fifo, "through the pipe"));
+            idle_jobs(between);
+            lp.run().unwrap();
+            assert!(read.get());
+        }
+    }
+}
+
+#[test]
+fn a_job_is_finished_before_the_loop_has_heard_of_it() {
+    let _guard = Deadline::secs(20);
+    let mut lp = with_pool(1);
+    let _here = lp.enter();
+    let jobs: Vec<_> = (0..5).map(|n| spawn_blocking(move || n)).collect();
+    while !jobs.iter().all(JoinHandle::is_finished) {
+        thread::yield_now();
+    }
+    for (n, job) in jobs.into_iter().enumerate() {
+        assert_eq!(lp.block_on(job).unwrap(), n);
+    }
+}
+
+#[test]
+fn a_result_that_nobody_takes_is_dropped_on_the_loops_thread() {
+    let _guard = Deadline::secs(20);
+    let mut lp = with_pool(2);
+    let _here = lp.enter();
+    let (to, dropped) = mpsc::channel();
+    for taken_late in [false, true] {
+        let to = to.clone();
+        let job = spawn_blocking(move || Dropped(to, false));
+        if taken_late {
+            lp.run().unwrap();
+        }
+        drop(job);
+        lp.run().unwrap();
+        assert_eq!(dropped.try_recv().unwrap(), thread::current().id());
+    }
+}
+
 // --- the loop goes away ---
 
 #[test]

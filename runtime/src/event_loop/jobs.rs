@@ -1,0 +1,268 @@
+//! Jobs in the pool, and what waits for them here.
+//!
+//! ```text
+//!   loop's thread                             a thread of the pool
+//!   Entry { stage, ticket }      Job { key } ─▶ runs
+//!     ▲        submit ───────────────────────▶   │ mail: the job itself, with its result
+//!     └──── key ◀──────── poll phase ◀───────────┘
+//! ```
+//!
+//! The job belongs to whoever has it, and what waits for it stays here: a callback need not be `Send`.
+//! An entry lives until its result was given out, or nobody wants it any more; a handle or an id that
+//! comes later finds nothing under its key. A loop that goes away leaves its jobs to the pool, and
+//! their results are dropped there.
+
+use std::cell::Cell;
+use std::mem::replace;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::answer::{Settled, Stage};
+use super::liveness::add;
+use super::{Dispatcher, Flow, State};
+use crate::base::{Arena, Guarded, Key};
+use crate::error::Uncaught;
+use crate::pool::{self, Home, Lane, Ticket};
+use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
+use crate::task::mail::Completion;
+use crate::task::{Executor, keep};
+
+/// What becomes of a job that nobody waits for any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// It is done all the same: it has an effect.
+    Out,
+    /// It is skipped if it has not begun: it only asks.
+    IfWanted,
+}
+
+/// What waits for the pool. Keys are given to users: a stale one finds nothing.
+#[derive(Default)]
+pub(super) struct Jobs {
+    entries: Guarded<Arena<Entry>>,
+    under_way: Cell<usize>,
+}
+
+struct Entry {
+    stage: Stage<Ended>,
+    /// Until it is used, or the end is here. It may outlive the start of the job: then it is void.
+    ticket: Option<Ticket>,
+    carried: Carried,
+    /// Whether the loop stays alive for it.
+    counts: bool,
+}
+
+impl Entry {
+    fn is_under_way(&self) -> bool {
+        !self.stage.is_settled()
+    }
+}
+
+impl Jobs {
+    pub(super) fn are_under_way(&self) -> bool {
+        self.under_way.get() > 0
+    }
+
+    fn with<R>(&self, key: Key, f: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        self.entries.with(|entries| entries.get_mut(key).map(f))
+    }
+
+    /// Replaces the stage of an entry, or gives `stage` back if there is none.
+    fn put(&self, key: Key, stage: Stage<Ended>) -> Result<Stage<Ended>, Stage<Ended>> {
+        self.entries.with(|entries| match entries.get_mut(key) {
+            Some(entry) => Ok(replace(&mut entry.stage, stage)),
+            None => Err(stage),
+        })
+    }
+
+    fn remove(&self, key: Key) -> Option<Entry> {
+        self.entries.with(|entries| entries.remove(key))
+    }
+}
+
+impl State {
+    /// Sends `work` to the pool, and gives the key of what waits for it here.
+    pub(crate) fn submit<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        carried: Carried,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Key {
+        if self.is_dead() {
+            let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
+            let entry = Entry { stage, ticket: None, carried, counts: false };
+            return self.jobs.entries.with(|entries| entries.insert(entry));
+        }
+        let key = self.jobs.entries.with(|entries| entries.next_key());
+        let home: Arc<dyn Home> = self.sending.clone();
+        let submitted = self.pool().submit(lane, pool::job(home, key, work));
+        let ticket = submitted.map_err(|error| self.fail(key, Undone::Refused(error))).ok();
+        let entry = Entry { stage: Stage::Open, ticket, carried, counts: true };
+        self.jobs.entries.with(|entries| entries.insert(entry));
+        self.jobs.under_way.set(self.jobs.under_way.get() + 1);
+        add(&self.live.requests, 1);
+        key
+    }
+
+    /// Ends a job that is not run, by mail as if it were done.
+    fn fail(&self, key: Key, undone: Undone) {
+        // Refused by a loop that is gone, which has told everybody.
+        let _ = self.sending.completed(Completion::Undone(Box::new((key, undone))));
+    }
+
+    /// The loop need not stay alive for the job.
+    fn release(&self, entry: &mut Entry) {
+        if replace(&mut entry.counts, false) {
+            add(&self.live.requests, -1);
+        }
+    }
+
+    /// Gives the end of a job to whoever waits. Nobody, if there is no entry any more.
+    #[inline]
+    fn settle(&self, key: Key, ended: Ended) -> Settled<Ended> {
+        self.jobs.entries.with(|entries| {
+            let Some(entry) = entries.get_mut(key) else { return Settled::Drop(ended) };
+            if entry.is_under_way() {
+                self.jobs.under_way.set(self.jobs.under_way.get() - 1);
+            }
+            self.release(entry);
+            entry.ticket = None;
+            let settled = entry.stage.settle(ended);
+            if matches!(entry.stage, Stage::Taken) {
+                entries.remove(key);
+            }
+            settled
+        })
+    }
+
+    /// In the poll phase: a job has come to its end.
+    pub(super) fn deliver(&self, end: Completion, d: &mut Dispatcher<'_>) -> Flow {
+        let (key, ended) = match end {
+            Completion::Job(job) => (job.key(), Ended::Done(job)),
+            Completion::Undone(undone) => (undone.0, Ended::Undone(Box::new(undone.1))),
+        };
+        self.settle(key, ended).tell(d)
+    }
+
+    /// Nobody wants the end of the job any more.
+    pub(crate) fn refuse_job(&self, key: Key) {
+        let Ok(former) = self.jobs.put(key, Stage::Unwanted) else { return };
+        if former.is_settled() {
+            drop(self.jobs.remove(key));
+        } else {
+            self.skip_if_unwanted(key);
+        }
+        drop(former);
+    }
+
+    /// Takes a question that nobody waits for out of the pool. Whether or not that is still possible,
+    /// the loop need not wait for it.
+    fn skip_if_unwanted(&self, key: Key) {
+        let ticket = self.jobs.with(key, |entry| {
+            if entry.carried == Carried::Out {
+                return None;
+            }
+            self.release(entry);
+            entry.ticket.take()
+        });
+        let job = ticket.flatten().and_then(|ticket| self.pool().cancel(ticket));
+        if job.is_some() {
+            self.jobs.under_way.set(self.jobs.under_way.get() - 1);
+            drop(self.jobs.remove(key));
+        }
+        drop(job);
+    }
+
+    /// The loop goes away: one job, and who waits for it. `guard` runs what may panic.
+    pub(super) fn abandon_job(&self, key: Key, mut guard: impl FnMut(&mut dyn FnMut())) {
+        let unwanted = self.jobs.with(key, |entry| match entry.carried {
+            Carried::IfWanted => entry.ticket.take(),
+            Carried::Out => None,
+        });
+        let mut job = unwanted.flatten().and_then(|ticket| self.pool().cancel(ticket));
+        guard(&mut || drop(job.take()));
+        let mut settled = Some(self.settle(key, Ended::Undone(Box::new(Undone::LoopGone))));
+        guard(&mut || settled.take().into_iter().for_each(Settled::abandon));
+    }
+
+    /// The loop goes away: all jobs.
+    pub(super) fn abandon_jobs(&self, mut guard: impl FnMut(&mut dyn FnMut())) {
+        let under_way = |(key, entry): (Key, &Entry)| entry.is_under_way().then_some(key);
+        let keys: Vec<Key> =
+            self.jobs.entries.with(|entries| entries.iter().filter_map(under_way).collect());
+        for key in keys {
+            self.abandon_job(key, &mut guard);
+        }
+    }
+}
+
+impl JobOwner for State {
+    fn poll_job(&self, key: Key, cx: &mut Context<'_>) -> Poll<Ended> {
+        if let Some(ended) = self.take_job(key) {
+            return Poll::Ready(ended);
+        }
+        let former = self.jobs.put(key, Stage::Awaited(keep(cx)));
+        assert!(former.is_ok(), "a request was polled after it was done");
+        // The waker of an earlier poll is foreign code: it is dropped here, outside.
+        drop(former);
+        Poll::Pending
+    }
+
+    fn on_job_end(&self, key: Key, f: OnEnd) {
+        match self.jobs.put(key, Stage::Callback(f)) {
+            // It was there already, and no callback runs in a call of the API.
+            Ok(Stage::Here(ended)) => {
+                let entry = self.jobs.remove(key);
+                if let Some(Entry { stage: Stage::Callback(f), .. }) = entry {
+                    self.call_later(move || f(ended));
+                }
+            }
+            other => drop(other),
+        }
+    }
+
+    fn take_job(&self, key: Key) -> Option<Ended> {
+        let ended = self.jobs.with(key, |entry| entry.stage.take()).flatten()?;
+        drop(self.jobs.remove(key));
+        Some(ended)
+    }
+
+    fn cancel_job(&self, key: Key) -> bool {
+        let ticket = self.jobs.with(key, |entry| entry.ticket.take()).flatten();
+        let Some(job) = ticket.and_then(|ticket| self.pool().cancel(ticket)) else { return false };
+        // First: if the drop of the job panics, the request is over all the same.
+        self.fail(key, Undone::Cancelled);
+        drop(job);
+        true
+    }
+
+    fn is_job_finished(&self, key: Key) -> bool {
+        !self.jobs.with(key, |entry| entry.is_under_way()).unwrap_or(false)
+            // On its way here. Among many others this takes a while, but who asks so often?
+            || self.mailbox.completed.any(|end| end.key() == key)
+            || self.sending.has_completed(key)
+    }
+
+    fn detach_job(&self, key: Key) {
+        let executor = self.executor.clone();
+        let report = move |ended: Ended| {
+            ended.panic().into_iter().for_each(|payload| executor.report(Uncaught::Panic(payload)));
+        };
+        match self.take_job(key) {
+            Some(ended) => report(ended),
+            // It is carried out all the same, and nobody else will see its panic.
+            None => self.on_job_end(
+                key,
+                Box::new(move |ended| {
+                    report(ended);
+                    Ok(())
+                }),
+            ),
+        }
+    }
+
+    fn executor(&self) -> &Rc<Executor> {
+        &self.executor
+    }
+}
