@@ -37,7 +37,7 @@ impl<T> Arena<T> {
         Key { index, generation: self.next_generation }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, value: T) -> Key {
         let generation = self.next_generation;
         // One counter for all places: a key repeats only if 2^32 insertions later the same place

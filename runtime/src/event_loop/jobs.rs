@@ -15,7 +15,6 @@
 use std::cell::Cell;
 use std::mem::replace;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::answer::{Settled, Stage};
@@ -23,9 +22,9 @@ use super::liveness::add;
 use super::{Dispatcher, Flow, State};
 use crate::base::{Arena, Guarded, Key};
 use crate::error::Uncaught;
-use crate::pool::{self, Home, Lane, Ticket};
+use crate::pool::{self, Lane, Ticket};
 use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
-use crate::task::mail::Completion;
+use crate::task::mail::{Completion, LoopAddress};
 use crate::task::{Executor, keep};
 
 /// What becomes of a job that nobody waits for any more.
@@ -95,8 +94,8 @@ impl State {
             return self.jobs.entries.with(|entries| entries.insert(entry));
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
-        let home: Arc<dyn Home> = self.sending.clone();
-        let submitted = self.pool().submit(lane, pool::job(home, key, work));
+        let job = pool::job(LoopAddress(self.id), key, work);
+        let submitted = self.pool().submit(lane, job);
         let ticket = submitted.map_err(|error| self.fail(key, Undone::Refused(error))).ok();
         let entry = Entry { stage: Stage::Open, ticket, carried, counts: true };
         self.jobs.entries.with(|entries| entries.insert(entry));

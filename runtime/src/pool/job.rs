@@ -22,8 +22,11 @@ pub(crate) trait Job: Send {
     /// Runs the closure. Never unwinds: a panic is its result.
     fn run(&mut self);
 
-    /// Who gets it when it is done.
-    fn home(&self) -> &Arc<dyn Home>;
+    /// Who gets it when it is done: a number that is no other home's, ever.
+    fn address(&self) -> u64;
+
+    /// Who is at the address, if anybody still is.
+    fn find_home(&self) -> Option<Arc<dyn Home>>;
 
     /// What its home calls it.
     fn key(&self) -> Key;
@@ -35,6 +38,13 @@ pub(crate) trait Job: Send {
     fn give(&mut self, to: &mut dyn Any);
 }
 
+/// Names a home. Jobs have the address and not the home: a count of all that hold it would change for
+/// each job.
+pub(crate) trait Address: Send + 'static {
+    fn number(&self) -> u64;
+    fn find(&self) -> Option<Arc<dyn Home>>;
+}
+
 /// Where jobs go when they are done.
 pub(crate) trait Home: Send + Sync {
     /// Called by the worker. The job comes back if nobody is at home.
@@ -43,11 +53,11 @@ pub(crate) trait Home: Send + Sync {
 
 /// Makes a job of `work`.
 pub(crate) fn job<T: Send + 'static>(
-    home: Arc<dyn Home>,
+    address: impl Address,
     key: Key,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Box<dyn Job> {
-    Box::new(Record { stage: Stage::Queued(work), key, home })
+    Box::new(Record { stage: Stage::Queued(work), key, address })
 }
 
 /// The result of a job that is done; a payload is the panic of its closure.
@@ -58,10 +68,10 @@ pub(crate) fn result<T: 'static>(mut job: Box<dyn Job>) -> thread::Result<T> {
     result.expect("who asks for the result knows its type, and asks once")
 }
 
-struct Record<F, T> {
+struct Record<F, T, A> {
     stage: Stage<F, T>,
     key: Key,
-    home: Arc<dyn Home>,
+    address: A,
 }
 
 enum Stage<F, T> {
@@ -70,15 +80,24 @@ enum Stage<F, T> {
     Gone,
 }
 
-impl<F: FnOnce() -> T + Send + 'static, T: Send + 'static> Job for Record<F, T> {
+impl<F, T, A> Job for Record<F, T, A>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    A: Address,
+{
     fn run(&mut self) {
         if let Stage::Queued(work) = replace(&mut self.stage, Stage::Gone) {
             self.stage = Stage::Done(catch_unwind(AssertUnwindSafe(work)));
         }
     }
 
-    fn home(&self) -> &Arc<dyn Home> {
-        &self.home
+    fn address(&self) -> u64 {
+        self.address.number()
+    }
+
+    fn find_home(&self) -> Option<Arc<dyn Home>> {
+        self.address.find()
     }
 
     fn key(&self) -> Key {

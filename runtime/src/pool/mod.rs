@@ -39,7 +39,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-pub(crate) use job::{Home, Job, job, result};
+pub(crate) use job::{Address, Home, Job, job, result};
 pub(crate) use lanes::{Lane, Ticket};
 
 use worker::Crew;

@@ -14,21 +14,25 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{Home, Job, Lane, Pool, Ticket};
+use super::{Address, Home, Job, Lane, Pool, Ticket};
 use crate::base::Key;
 
-/// A home where jobs are dropped.
+/// Nobody is there.
 struct Nowhere;
 
-impl Home for Nowhere {
-    fn done(&self, job: Box<dyn Job>) -> Result<(), Box<dyn Job>> {
-        Err(job)
+impl Address for Nowhere {
+    fn number(&self) -> u64 {
+        0
+    }
+
+    fn find(&self) -> Option<Arc<dyn Home>> {
+        None
     }
 }
 
 /// A job that answers to nobody.
 pub(super) fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Box<dyn Job> {
-    super::job(Arc::new(Nowhere), Key::DEAD, work)
+    super::job(Nowhere, Key::DEAD, work)
 }
 
 /// A job and its pool.

@@ -161,22 +161,22 @@ impl Crew {
 
     /// The life of a worker.
     fn work(&self) {
-        let mut home = None;
-        let mut next = self.look(Before::Away, &mut home);
+        let mut last = LastHome::default();
+        let mut next = self.look(Before::Away, &mut last);
         while let Some(Taken { mut job, is_slow }) = next {
             job.run();
-            bring_home(job, &mut home);
+            last.bring(job);
             next =
-                if is_slow { self.look(Before::SlowJob, &mut home) } else { self.next(&mut home) };
+                if is_slow { self.look(Before::SlowJob, &mut last) } else { self.next(&mut last) };
         }
     }
 
     /// The next job after one that was not slow.
-    fn next(&self, home: &mut Option<Arc<dyn Home>>) -> Option<Taken> {
+    fn next(&self, last: &mut LastHome) -> Option<Taken> {
         let mut front = self.front.lock();
         let Some(taken) = front.take() else {
             drop(front);
-            return self.look(Before::Job, home);
+            return self.look(Before::Job, last);
         };
         if taken.is_slow {
             front.queue_turn(&mut self.back.lock().jobs);
@@ -185,7 +185,7 @@ impl Crew {
     }
 
     /// Takes a job, or sleeps until there is one. `None`: no handle is left, and nothing to do.
-    fn look(&self, mut before: Before, home: &mut Option<Arc<dyn Home>>) -> Option<Taken> {
+    fn look(&self, mut before: Before, last: &mut LastHome) -> Option<Taken> {
         loop {
             let mut front = self.front.lock();
             let mut back = self.back.lock();
@@ -213,7 +213,7 @@ impl Crew {
             drop(front);
             back.idle += 1;
             // Not while it sleeps, which may be for ever; and its end is foreign code.
-            if let Some(home) = home.take() {
+            if let Some(home) = last.home.take() {
                 MutexGuard::unlocked(&mut back, || drop(home));
             }
             while back.calls == 0 {
@@ -249,15 +249,24 @@ impl Entrance {
     }
 }
 
-/// Gives a job to its home. `home` is that of the job before, mostly the same: kept from one job to
-/// the next, since a count that is changed for each would be fought over by all threads.
-fn bring_home(job: Box<dyn Job>, home: &mut Option<Arc<dyn Home>>) {
-    let home = match home {
-        Some(home) if Arc::ptr_eq(home, job.home()) => home,
-        home => home.insert(job.home().clone()),
-    };
-    if let Err(refused) = home.done(job) {
-        job::discard(refused);
+/// The home of the last job, which mostly is that of the next one.
+#[derive(Default)]
+struct LastHome {
+    address: u64,
+    home: Option<Arc<dyn Home>>,
+}
+
+impl LastHome {
+    /// Gives a job to its home.
+    fn bring(&mut self, job: Box<dyn Job>) {
+        if self.home.is_none() || self.address != job.address() {
+            *self = Self { address: job.address(), home: job.find_home() };
+        }
+        let refused = match &self.home {
+            Some(home) => home.done(job).err(),
+            None => Some(job),
+        };
+        refused.into_iter().for_each(job::discard);
     }
 }
 

@@ -17,7 +17,7 @@ use super::Runnable;
 use super::job::Undone;
 use crate::base::{Apart, Key, LocalQueue};
 use crate::error::Result;
-use crate::pool::{Home, Job};
+use crate::pool::{Address, Home, Job};
 use crate::reactor::Wakeup;
 
 /// A closure that was posted by a [`Remote`](crate::Remote).
@@ -204,11 +204,27 @@ pub(crate) fn withdraw(loop_id: u64) {
     LOOPS.write().remove(&loop_id);
 }
 
+fn find(loop_id: u64) -> Option<Arc<Sending>> {
+    LOOPS.read().get(&loop_id).cloned()
+}
+
 /// Sends to the loop `loop_id` from wherever this is. The mail comes back if the loop is gone.
 pub(super) fn send(loop_id: u64, mail: Mail) -> std::result::Result<(), Mail> {
-    let sending = LOOPS.read().get(&loop_id).cloned();
-    match sending {
+    match find(loop_id) {
         Some(sending) => sending.mail(mail),
         None => Err(mail),
+    }
+}
+
+/// Where the jobs of a loop go.
+pub(crate) struct LoopAddress(pub(crate) u64);
+
+impl Address for LoopAddress {
+    fn number(&self) -> u64 {
+        self.0
+    }
+
+    fn find(&self) -> Option<Arc<dyn Home>> {
+        Some(find(self.0)?)
     }
 }
