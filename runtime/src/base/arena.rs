@@ -5,14 +5,27 @@ use slab::Slab;
 /// Names one value of an [`Arena`] for ever: after its removal the key finds nothing, even when
 /// the place is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    index: u32,
-    generation: u32,
-}
+pub(crate) struct Key(
+    // One word, not two halves: those are stored one by one where they are made, and loaded as a word
+    // where they are copied, which then waits for the store.
+    u64,
+);
 
 impl Key {
     /// A key that no arena gives out.
-    pub(crate) const DEAD: Key = Key { index: u32::MAX, generation: 0 };
+    pub(crate) const DEAD: Key = Key::new(u32::MAX, 0);
+
+    const fn new(index: u32, generation: u32) -> Key {
+        Key((index as u64) << 32 | generation as u64)
+    }
+
+    const fn index(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    const fn generation(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 /// A slab whose places carry a generation.
@@ -34,7 +47,7 @@ impl<T> Arena<T> {
     pub(crate) fn next_key(&self) -> Key {
         let index =
             u32::try_from(self.entries.vacant_key()).expect("fewer than 2^32 values at once");
-        Key { index, generation: self.next_generation }
+        Key::new(index, self.next_generation)
     }
 
     #[inline(always)]
@@ -45,24 +58,24 @@ impl<T> Arena<T> {
         self.next_generation = generation.wrapping_add(1);
         let index = self.entries.insert((generation, value));
         let index = u32::try_from(index).expect("fewer than 2^32 values at once");
-        Key { index, generation }
+        Key::new(index, generation)
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let (generation, value) = self.entries.get(key.index as usize)?;
-        (*generation == key.generation).then_some(value)
+        let (generation, value) = self.entries.get(key.index())?;
+        (*generation == key.generation()).then_some(value)
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let (generation, value) = self.entries.get_mut(key.index as usize)?;
-        (*generation == key.generation).then_some(value)
+        let (generation, value) = self.entries.get_mut(key.index())?;
+        (*generation == key.generation()).then_some(value)
     }
 
     /// Removes a value; the caller drops it.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
-        Some(self.entries.remove(key.index as usize).1)
+        Some(self.entries.remove(key.index()).1)
     }
 
     #[cfg(test)]
@@ -77,7 +90,7 @@ impl<T> Arena<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.entries.iter().map(|(index, (generation, value))| {
             // It was checked when the value came in.
-            (Key { index: index as u32, generation: *generation }, value)
+            (Key::new(index as u32, *generation), value)
         })
     }
 }
@@ -92,7 +105,7 @@ mod tests {
         let old = arena.insert("old");
         assert_eq!(arena.remove(old), Some("old"));
         let new = arena.insert("new");
-        assert_eq!(old.index, new.index);
+        assert_eq!(old.index(), new.index());
         assert!(arena.get(old).is_none() && arena.remove(old).is_none());
         assert_eq!(arena.get(new), Some(&"new"));
     }

@@ -55,17 +55,18 @@ impl<T> LocalQueue<T> {
     /// Moves all of `entries` to the end. Where this is empty the two are swapped: nothing is copied,
     /// and the memory of both is used again.
     pub(crate) fn append(&self, entries: &mut VecDeque<T>) {
-        let mut queue = self.0.borrow_mut();
-        if queue.is_empty() {
-            std::mem::swap(&mut *queue, entries);
+        let mut ring = self.ring.borrow_mut();
+        if ring.is_empty() {
+            std::mem::swap(&mut *ring, entries);
         } else {
-            queue.append(entries);
+            ring.append(entries);
         }
+        self.len.set(ring.len());
     }
 
     /// Whether `test`, which must not run foreign code, holds for an entry.
     pub(crate) fn any(&self, test: impl FnMut(&T) -> bool) -> bool {
-        self.0.borrow().iter().any(test)
+        self.ring.borrow().iter().any(test)
     }
 
     /// Empties the queue; the caller drops what was in it.

@@ -101,8 +101,16 @@ pub(crate) struct JobHandle<V> {
 impl<T: 'static> JobHandle<Result<T, JoinError>> {
     /// A job whose closure gives a `T`.
     pub(crate) fn new(owner: Rc<dyn JobOwner>, key: Key) -> Self {
-        Self { owner, key, end: |ended| Ok(ended.result()?) }
+        Self { owner, key, end: result_of }
     }
+
+    pub(super) fn callback<R: Outcome>(self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
+        self.owner.on_job_end(self.key, Box::new(move |ended| f(result_of(ended)).into_result()));
+    }
+}
+
+fn result_of<T: 'static>(ended: Ended) -> Result<T, JoinError> {
+    Ok(ended.result()?)
 }
 
 impl<V> JobHandle<V> {
@@ -124,12 +132,5 @@ impl<V> JobHandle<V> {
 
     pub(super) fn executor(&self) -> Rc<Executor> {
         self.owner.executor().clone()
-    }
-}
-
-impl<V: 'static> JobHandle<V> {
-    pub(super) fn callback<R: Outcome>(self, f: impl FnOnce(V) -> R + 'static) {
-        let end = self.end;
-        self.owner.on_job_end(self.key, Box::new(move |ended| f(end(ended)).into_result()));
     }
 }
