@@ -22,7 +22,7 @@ use super::liveness::add;
 use super::{Dispatcher, Flow, State};
 use crate::base::{Arena, Guarded, Key};
 use crate::error::Uncaught;
-use crate::pool::{self, Lane, Ticket};
+use crate::pool::{self, Lane, Refused, Ticket};
 use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
 use crate::task::mail::{Completion, LoopAddress};
 use crate::task::{Executor, keep};
@@ -95,12 +95,20 @@ impl State {
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
         let job = pool::job(LoopAddress(self.id), key, work);
-        let submitted = self.pool().submit(lane, job);
-        let ticket = submitted.map_err(|error| self.fail(key, Undone::Refused(error))).ok();
+        let (ticket, refused) = match self.pool().submit(lane, job) {
+            Ok(ticket) => (Some(ticket), None),
+            Err(Refused { job, error }) => {
+                self.fail(key, Undone::Refused(error));
+                (None, Some(job))
+            }
+        };
         let entry = Entry { stage: Stage::Open, ticket, carried, counts: true };
-        self.jobs.entries.with(|entries| entries.insert(entry));
+        let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
+        debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);
         add(&self.live.requests, 1);
+        // Foreign code, which may submit another job: after the key was taken.
+        drop(refused);
         key
     }
 

@@ -34,13 +34,11 @@ mod size;
 mod tests;
 mod worker;
 
-use std::{
-    io,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use job::{Address, Home, Job, job, result};
 pub(crate) use lanes::{Lane, Ticket};
+pub(crate) use worker::Refused;
 
 use worker::Crew;
 
@@ -70,9 +68,9 @@ impl Pool {
     /// Queues `job` behind what its lane already holds.
     ///
     /// # Errors
-    /// The system refused a thread and the pool has none yet: `job` was dropped and will not run.
-    /// A pool that has some goes on with those.
-    pub(crate) fn submit(&self, lane: Lane, job: Box<dyn Job>) -> io::Result<Ticket> {
+    /// The system refused a thread and the pool has none yet: the job comes back, for the caller to
+    /// drop. A pool that has some goes on with those.
+    pub(crate) fn submit(&self, lane: Lane, job: Box<dyn Job>) -> Result<Ticket, Refused> {
         self.owner.crew.submit(lane, job)
     }
 

@@ -46,7 +46,8 @@ impl Submitted {
 
 /// Submits a job that answers to nobody.
 fn submit(pool: &Pool, lane: Lane, work: impl FnOnce() + Send + 'static) -> io::Result<Submitted> {
-    Ok(Submitted(pool.clone(), pool.submit(lane, job(work))?))
+    let ticket = pool.submit(lane, job(work)).map_err(|refused| refused.error)?;
+    Ok(Submitted(pool.clone(), ticket))
 }
 
 /// Nothing here takes longer unless it hangs.

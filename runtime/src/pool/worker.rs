@@ -14,7 +14,7 @@
 //! only. Both are held where it is decided that nothing may run, so nothing can slip in between that
 //! look and the sleep.
 
-use std::{io, sync::Arc, thread};
+use std::{fmt, io, sync::Arc, thread};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -56,6 +56,19 @@ struct Entrance {
     stack_bytes: usize,
 }
 
+/// The system gave no thread, and there is none yet.
+pub(crate) struct Refused {
+    /// For the caller to drop.
+    pub(crate) job: Box<dyn Job>,
+    pub(crate) error: io::Error,
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Refused").field(&self.error).finish()
+    }
+}
+
 /// What a worker did before it looks for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
@@ -91,7 +104,11 @@ impl Crew {
     }
 
     /// Queues `job` and sees to it that somebody comes for it.
-    pub(super) fn submit(self: &Arc<Self>, lane: Lane, job: Box<dyn Job>) -> io::Result<Ticket> {
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        lane: Lane,
+        job: Box<dyn Job>,
+    ) -> Result<Ticket, Refused> {
         let mut back = self.back.lock();
         if lane == Lane::Slow || back.started < self.size {
             drop(back);
@@ -105,7 +122,11 @@ impl Crew {
     }
 
     /// Submits what a thread may have to be started for, or may have to wait.
-    fn submit_with_care(self: &Arc<Self>, lane: Lane, job: Box<dyn Job>) -> io::Result<Ticket> {
+    fn submit_with_care(
+        self: &Arc<Self>,
+        lane: Lane,
+        job: Box<dyn Job>,
+    ) -> Result<Ticket, Refused> {
         let mut front = self.front.lock();
         let mut back = self.back.lock();
         let free = back.idle + back.on_the_way();
@@ -117,9 +138,7 @@ impl Crew {
                     back.coming += 1;
                 }
                 Err(error) if back.started == 0 => {
-                    drop((front, back));
-                    drop(job);
-                    return Err(error);
+                    return Err(Refused { job, error });
                 }
                 // Those that run come to the job; the next that finds nobody free asks again.
                 Err(_) => {}
@@ -388,7 +407,7 @@ mod tests {
         let crew = Arc::new(Crew::new(2));
         crew.back.lock().stack_bytes = 1 << 60;
         let (dropped, watch) = bounded::<()>(1);
-        crew.submit(Lane::Slow, job(move || dropped.send(()).unwrap())).unwrap_err();
+        crew.submit(Lane::Slow, job(move || dropped.send(()).unwrap())).err().unwrap();
         assert!(watch.recv_timeout(DEADLINE).is_err(), "the closure is gone and did not run");
         assert_eq!(runnable(&crew), 0);
 
