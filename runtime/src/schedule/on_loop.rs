@@ -96,7 +96,7 @@ impl LoopRef {
         if state.is_open() {
             state.executor.push(Microtask::Task(runnable));
         } else {
-            drop(runnable);
+            runnable.cancel();
         }
         handle
     }
@@ -110,7 +110,7 @@ impl LoopRef {
             // A task throws nothing: what it panics with is its output.
             let _ = state.executor.run(runnable);
         } else {
-            drop(runnable);
+            runnable.cancel();
         }
         handle
     }

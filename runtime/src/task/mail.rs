@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::RwLock;
 
-use super::Runnable;
+use super::TaskRef;
 use crate::base::Key;
 use crate::error::Result;
 use crate::reactor::Wakeup;
@@ -19,7 +19,7 @@ pub(crate) type Posted = Box<dyn FnOnce() -> Result + Send>;
 /// One entry of the general queue: closures and wakes are delivered in the order they came.
 pub(crate) enum Mail {
     Post(Posted),
-    Wake(Runnable),
+    Wake(TaskRef),
     WakeMain,
 }
 
