@@ -16,6 +16,7 @@ const UNLIMITED: u32 = u32::MAX;
 
 /// What a task means by waking itself during its poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)] // so that `State` is copied as one word
 pub(super) enum SelfWake {
     /// It did not say: a foreign `yield_now`, `join!`, `FuturesUnordered`. Counted.
     #[default]

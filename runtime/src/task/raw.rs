@@ -148,7 +148,8 @@ fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u8) -> NonNull
         next: Cell::new(None),
         waiter: Cell::new(None),
     };
-    let task = Box::new(Task { header, stage: UnsafeCell::new(Stage::Waiting { future }) });
+    let stage = UnsafeCell::new(Stage::Waiting { future });
+    let task = Box::write(Box::new_uninit(), Task { header, stage });
     let task = NonNull::from(Box::leak(task)).cast();
     executor.living().link(task);
     task
@@ -519,5 +520,420 @@ impl Living {
         } else {
             cancel(task);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn, ready};
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::{Arc, mpsc};
+    use std::task::Wake;
+    use std::thread;
+
+    use super::super::{Limits, executor::ExitPayload};
+    use super::*;
+
+    /// An executor that is the current one of its thread, as in a loop.
+    struct Home(Rc<Executor>);
+
+    impl Home {
+        fn new() -> Self {
+            let executor = Executor::new(Limits { task_polls: 4096 });
+            home::replace(Some(executor.clone()));
+            Self(executor)
+        }
+
+        /// Spawns and queues.
+        fn spawn<F: Future + 'static>(&self, future: F) -> Join<F::Output> {
+            let (runnable, join) = spawn(&self.0, future);
+            self.0.push(Microtask::Task(runnable));
+            join
+        }
+
+        /// Runs what is queued; how many turns that were.
+        fn run(&self) -> usize {
+            self.0.begin_checkpoint();
+            let next = || self.0.next();
+            let turns = std::iter::from_fn(next).map(|microtask| match microtask {
+                Microtask::Task(task) => drop(self.0.run(task)),
+                _ => unreachable!("tasks only"),
+            });
+            turns.count()
+        }
+
+        fn reported(&self) -> Vec<String> {
+            std::iter::from_fn(|| self.0.next_unobserved()).map(|error| error.to_string()).collect()
+        }
+
+        fn drop_tasks(&self) {
+            self.0.drop_tasks(|drop_one| drop_one());
+        }
+    }
+
+    impl Drop for Home {
+        fn drop(&mut self) {
+            self.drop_tasks();
+            home::replace(None);
+        }
+    }
+
+    /// Notes that it was dropped, and where.
+    #[derive(Clone, Default)]
+    struct Dropped(Rc<Cell<Option<thread::ThreadId>>>);
+
+    struct Held(Dropped);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            assert!(self.0.0.replace(Some(thread::current().id())).is_none(), "dropped twice");
+        }
+    }
+
+    impl Dropped {
+        fn held(&self) -> Held {
+            Held(self.clone())
+        }
+
+        fn is_set(&self) -> bool {
+            assert!(self.0.get().is_none_or(|id| id == thread::current().id()));
+            self.0.get().is_some()
+        }
+    }
+
+    struct Bomb(&'static str);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("{}", self.0);
+        }
+    }
+
+    /// Waits for ever, gives wakers away, and keeps `held`.
+    fn give_wakers<H: 'static>(held: H) -> (impl Future<Output = ()>, mpsc::Receiver<Waker>) {
+        let (to, wakers) = mpsc::channel();
+        let future = poll_fn(move |cx| {
+            let _held = &held;
+            to.send(cx.waker().clone()).ok();
+            Poll::<()>::Pending
+        });
+        (future, wakers)
+    }
+
+    fn outcome<T>(join: &Join<T>) -> Poll<Outcome<T>> {
+        join.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn text<T>(join: &Join<T>) -> String {
+        let Poll::Ready(Some(Err(payload))) = outcome(join) else { panic!("it panicked") };
+        Uncaught::Panic(payload).to_string()
+    }
+
+    #[test]
+    fn an_output_is_given_once() {
+        let home = Home::new();
+        let join = home.spawn(ready(Box::new(5)));
+        assert!(outcome(&join).is_pending() && !join.is_finished());
+        assert_eq!((home.run(), home.0.tasks()), (1, 0));
+        assert!(join.is_finished());
+        assert!(matches!(outcome(&join), Poll::Ready(Some(Ok(output))) if *output == 5));
+        assert!(matches!(outcome(&join), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn an_output_that_nobody_takes_is_dropped_with_the_join_or_at_once() {
+        let home = Home::new();
+        let (kept, detached) = (Dropped::default(), Dropped::default());
+        let join = home.spawn(ready(kept.held()));
+        drop(home.spawn(ready(detached.held())));
+        home.run();
+        assert!(detached.is_set() && !kept.is_set());
+        drop(join);
+        assert!(kept.is_set());
+    }
+
+    #[test]
+    fn wakers_may_be_used_on_any_thread_and_outlive_everything() {
+        let home = Home::new();
+        let dropped = Dropped::default();
+        let (future, wakers) = give_wakers(dropped.held());
+        let join = home.spawn(future);
+        home.run();
+        let waker = wakers.recv().unwrap();
+        let elsewhere = waker.clone();
+        let (here, there) = (mpsc::channel::<()>(), mpsc::channel());
+        let thread = thread::spawn(move || {
+            let clone = elsewhere.clone();
+            elsewhere.wake_by_ref();
+            there.0.send(clone.clone()).unwrap();
+            elsewhere.wake();
+            // Home is left meanwhile.
+            here.1.recv().unwrap_err();
+            clone.wake_by_ref();
+            drop(clone);
+        });
+        let back = there.1.recv().unwrap();
+        assert!(back.will_wake(&waker));
+        waker.wake();
+        drop(back);
+        assert_eq!(home.run(), 1);
+        drop((join, home));
+        assert!(dropped.is_set());
+        drop(here.0);
+        thread.join().unwrap();
+        let last = wakers.recv().unwrap();
+        last.wake_by_ref();
+        thread::spawn(move || drop(last)).join().unwrap();
+    }
+
+    #[test]
+    fn threads_that_clone_and_drop_beside_home() {
+        let rounds = if cfg!(miri) { 20 } else { 2_000 };
+        for _ in 0..rounds {
+            let home = Home::new();
+            let (future, wakers) = give_wakers(Box::new(1));
+            let join = home.spawn(future);
+            home.run();
+            let waker = wakers.recv().unwrap();
+            let threads = [0; 2].map(|_| {
+                let waker = waker.clone();
+                thread::spawn(move || {
+                    let clones: Vec<_> = (0..3).map(|_| waker.clone()).collect();
+                    drop(waker);
+                    clones.into_iter().for_each(|waker| waker.wake());
+                })
+            });
+            let clone = waker.clone();
+            waker.wake();
+            home.run();
+            drop(join);
+            drop(home);
+            drop((clone, wakers));
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        }
+    }
+
+    #[test]
+    fn many_wakes_from_elsewhere_are_one_mail_until_that_is_delivered() {
+        let home = Home::new();
+        let (future, wakers) = give_wakers(());
+        let join = home.spawn(future);
+        home.run();
+        let waker = wakers.recv().unwrap();
+        let mailed = &header(join.task).mailed;
+        let elsewhere = waker.clone();
+        let thread = thread::spawn(move || (0..1000).for_each(|_| elsewhere.wake_by_ref()));
+        thread.join().unwrap();
+        assert!(mailed.load(Relaxed));
+        assert_eq!(home.run(), 0, "nothing is queued from elsewhere");
+        retain(join.task);
+        TaskRef(join.task).deliver();
+        assert!(!mailed.load(Relaxed));
+        assert_eq!(home.run(), 1);
+        // Mail for a task that is done is none.
+        join.abort();
+        home.run();
+        retain(join.task);
+        TaskRef(join.task).deliver();
+        assert_eq!(home.run(), 0);
+        thread::spawn(move || waker.wake()).join().unwrap();
+    }
+
+    #[test]
+    fn a_wake_while_it_runs_queues_it_once() {
+        let home = Home::new();
+        let mut polls = 0;
+        drop(home.spawn(poll_fn(move |cx| {
+            polls += 1;
+            cx.waker().wake_by_ref();
+            cx.waker().clone().wake();
+            if polls < 3 { Poll::Pending } else { Poll::Ready(()) }
+        })));
+        assert_eq!((home.run(), home.0.tasks()), (3, 0));
+    }
+
+    #[test]
+    fn abort_and_join_inside_of_its_own_poll() {
+        let home = Home::new();
+        let own = Rc::new(Cell::new(None::<Join<()>>));
+        let (mine, dropped) = (own.clone(), Dropped::default());
+        let held = dropped.held();
+        own.set(Some(home.spawn(async move {
+            let _held = held;
+            let join = mine.take().unwrap();
+            join.abort();
+            poll_fn(|cx| join.poll(cx)).await;
+        })));
+        assert_eq!((home.run(), home.0.tasks()), (2, 0));
+        assert!(dropped.is_set());
+    }
+
+    #[test]
+    fn a_join_is_woken_at_the_end_and_not_before_the_future_is_gone() {
+        let home = Home::new();
+        let dropped = Dropped::default();
+        let (held, seen) = (dropped.held(), dropped.clone());
+        let task = home.spawn(async move {
+            let _held = held;
+            pending::<()>().await;
+        });
+        let joining = home.spawn(async move {
+            task.abort();
+            let output = poll_fn(|cx| task.poll(cx)).await;
+            assert!(output.is_none() && seen.is_set());
+            7
+        });
+        home.run();
+        assert!(matches!(outcome(&joining), Poll::Ready(Some(Ok(7)))));
+    }
+
+    #[test]
+    fn panics_end_the_task_and_nothing_else() {
+        let home = Home::new();
+        let in_poll = home.spawn(async { panic!("in poll") });
+        let in_drop = home.spawn(async {
+            let _bomb = Bomb("in drop");
+        });
+        let twice = home.spawn(poll_fn({
+            let bomb = Bomb("in drop, second");
+            move |_| -> Poll<()> {
+                let _bomb = &bomb;
+                panic!("first")
+            }
+        }));
+        drop(home.spawn(async { panic!("detached") }));
+        drop(home.spawn(async { Bomb("output") }));
+        home.run();
+        assert_eq!([text(&in_poll), text(&in_drop), text(&twice)], ["in poll", "in drop", "first"]);
+        assert_eq!(home.reported(), ["in drop, second", "detached", "output"]);
+        let unseen = home.spawn(async { panic!("unseen") });
+        let aborted = home.spawn(async {
+            let _bomb = Bomb("aborted");
+            pending::<()>().await
+        });
+        home.run();
+        aborted.abort();
+        home.run();
+        drop(unseen);
+        assert_eq!(home.reported(), ["aborted", "unseen"]);
+        assert!(matches!(outcome(&aborted), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn a_panic_in_the_drop_of_a_kept_output_comes_out_of_the_joins_drop() {
+        let home = Home::new();
+        let join = home.spawn(async { Bomb("output") });
+        home.run();
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(join))).is_err());
+    }
+
+    #[test]
+    fn a_waiter_that_panics_leaves_the_task_done() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("in the waker");
+            }
+        }
+        let home = Home::new();
+        let join = home.spawn(ready(3));
+        let waker = Waker::from(Arc::new(Panics));
+        assert!(join.poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(catch_unwind(AssertUnwindSafe(|| home.run())).is_err());
+        assert!(matches!(outcome(&join), Poll::Ready(Some(Ok(3)))));
+        assert_eq!(home.0.tasks(), 0);
+    }
+
+    #[test]
+    fn a_waker_whose_clone_ends_the_task_loses_no_wake() {
+        // The clone is called by `Join::poll`, and ends what is joined behind its back.
+        struct Ends(Rc<Home>, Rc<Cell<usize>>);
+        static ENDS: RawWakerVTable = RawWakerVTable::new(
+            |data| {
+                // SAFETY: the data is an `Ends` that outlives its wakers.
+                let ends = unsafe { &*data.cast::<Ends>() };
+                ends.1.set(ends.1.get() + 1);
+                ends.0.run();
+                RawWaker::new(data, &ENDS)
+            },
+            |_| (),
+            |_| (),
+            |_| (),
+        );
+        let home = Rc::new(Home::new());
+        let join = home.spawn(ready(4));
+        let ends = Ends(home.clone(), Rc::default());
+        // SAFETY: all on this thread, and `ends` lives longest.
+        let waker = unsafe { Waker::new((&raw const ends).cast(), &ENDS) };
+        let polled = join.poll(&mut Context::from_waker(&waker));
+        assert!(matches!(polled, Poll::Ready(Some(Ok(4)))));
+        assert_eq!(ends.1.get(), 1);
+        drop((join, waker));
+    }
+
+    #[test]
+    fn exit_and_the_panic_of_a_callback_go_through() {
+        let home = Home::new();
+        let dropped = Dropped::default();
+        let held = dropped.held();
+        let (task, join) = spawn(&home.0, async move {
+            let _held = held;
+            resume_unwind(Box::new(ExitPayload));
+        });
+        assert!(matches!(task.run(), Turn::Unwinds(payload) if payload.is::<ExitPayload>()));
+        assert!(dropped.is_set() && matches!(outcome::<()>(&join), Poll::Ready(None)));
+        let callback = spawn_callback(&home.0, async { panic!("callback") });
+        assert!(matches!(callback.run(), Turn::Unwinds(_)));
+        assert_eq!(home.0.tasks(), 0);
+    }
+
+    #[test]
+    fn the_end_of_the_loop_inside_of_a_poll() {
+        let home = Rc::new(Home::new());
+        let (dropped, other) = (Dropped::default(), Dropped::default());
+        let (inner, held) = (home.clone(), dropped.held());
+        let seen = (dropped.clone(), other.clone());
+        let join = home.spawn(poll_fn(move |cx| {
+            let _held = &held;
+            inner.drop_tasks();
+            assert!(!seen.0.is_set() && seen.1.is_set(), "all but the one that runs");
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        }));
+        drop(home.spawn({
+            let held = other.held();
+            async move { drop(held) }
+        }));
+        home.run();
+        assert!(dropped.is_set() && join.is_finished());
+        assert_eq!(home.0.tasks(), 0);
+    }
+
+    #[test]
+    fn a_turn_that_is_never_taken_keeps_the_task_for_teardown() {
+        let home = Home::new();
+        let dropped = Dropped::default();
+        let held = dropped.held();
+        let (task, join) = spawn(&home.0, async move { drop(held) });
+        drop((task, join));
+        assert!(!dropped.is_set());
+        home.drop_tasks();
+        assert!(dropped.is_set());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore)] // it leaks: that is what it is about
+    fn a_loop_that_is_forgotten_leaks_its_tasks_though_all_wakers_are_dropped_elsewhere() {
+        let home = Home::new();
+        let drops = Arc::new(());
+        let held = drops.clone();
+        let (future, wakers) = give_wakers(held);
+        forget(home.spawn(future));
+        home.run();
+        let waker = wakers.recv().unwrap();
+        home::replace(None);
+        forget(home);
+        thread::spawn(move || drop(waker)).join().unwrap();
+        assert_eq!(Arc::strong_count(&drops), 2, "neither dropped here nor there");
     }
 }
