@@ -12,6 +12,7 @@ use super::coop::{OnePoll, SelfWake};
 use super::home::NOWHERE;
 use super::main_future::MainState;
 use super::raw::{self, Living, Runnable, Turn};
+use super::spare::Spare;
 use crate::base::{Guarded, InlineFn, LocalQueue};
 use crate::error::{Result, Uncaught};
 
@@ -41,6 +42,7 @@ pub(crate) struct Executor {
     /// Tasks over a limit: they go on at the end of the next poll phase.
     deferred: LocalQueue<Microtask>,
     living: Living,
+    spare: Spare,
     /// What a callback that runs as a task has thrown, for the drain to take.
     thrown: Cell<Option<Box<dyn Error>>>,
     /// Errors that nobody waited for, to be reported at the end of the checkpoint.
@@ -77,6 +79,7 @@ impl Executor {
             microtasks: LocalQueue::default(),
             deferred: LocalQueue::default(),
             living: Living::default(),
+            spare: Spare::default(),
             thrown: Cell::new(None),
             unobserved: LocalQueue::default(),
             checkpoint: Cell::new(0),
@@ -103,6 +106,10 @@ impl Executor {
 
     pub(super) fn living(&self) -> &Living {
         &self.living
+    }
+
+    pub(super) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// How many times a task was deferred.
@@ -155,6 +162,7 @@ impl Executor {
         }
     }
 
+    #[cold]
     pub(super) fn defer(&self, microtask: Microtask) {
         self.deferrals.set(self.deferrals.get() + 1);
         self.deferred.push(microtask);

@@ -23,6 +23,7 @@ mod join;
 pub(crate) mod mail;
 mod main_future;
 mod raw;
+mod spare;
 mod stage;
 mod waker;
 mod yielding;

@@ -30,7 +30,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, forget};
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, slice_from_raw_parts_mut};
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -44,6 +44,7 @@ use super::flags::{
 };
 use super::home;
 use super::mail::{self, Mail};
+use super::spare::{Block, Unit};
 use super::stage::{Outcome, Payload, Stage};
 use crate::error::Uncaught;
 
@@ -82,6 +83,8 @@ struct Vtable {
     /// Moves the outcome into an `Outcome<F::Output>`.
     take: unsafe fn(NonNull<Header>, NonNull<()>),
     layout: Layout,
+    /// The length of its block, 0 if the type is aligned more than those are.
+    units: usize,
 }
 
 impl<F: Future> Task<F> {
@@ -90,6 +93,13 @@ impl<F: Future> Task<F> {
         cancel: Self::cancel,
         take: Self::take,
         layout: Layout::new::<Self>(),
+        units: Self::UNITS,
+    };
+
+    const UNITS: usize = if align_of::<Self>() > align_of::<Unit>() {
+        0
+    } else {
+        size_of::<Self>().div_ceil(size_of::<Unit>())
     };
 
     /// The stage, as it was lent to the caller by its caller.
@@ -149,8 +159,13 @@ fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u8) -> NonNull
         waiter: Cell::new(None),
     };
     let stage = UnsafeCell::new(Stage::Waiting { future });
-    let task = Box::write(Box::new_uninit(), Task { header, stage });
-    let task = NonNull::from(Box::leak(task)).cast();
+    let memory: NonNull<Task<F>> = match Task::<F>::UNITS {
+        0 => NonNull::from(Box::leak(Box::<Task<F>>::new_uninit())).cast(),
+        units => NonNull::from(Box::leak(executor.spare().take(units))).cast(),
+    };
+    // SAFETY: it is ours, large enough, and aligned.
+    unsafe { memory.write(Task { header, stage }) };
+    let task = memory.cast();
     executor.living().link(task);
     task
 }
@@ -201,31 +216,45 @@ fn release(task: NonNull<Header>) {
     if counts_at_home(task) {
         count.release_at_home();
     } else if count.release_shared() {
-        free(task);
+        drop(free(task));
     }
 }
 
 /// Gives claims up, and home's reference with the last of them. At home only.
 #[inline]
 fn unclaim(task: NonNull<Header>, claims: u8) {
-    let header = header(task);
-    header.flags.change(claims, 0);
-    if header.flags.has(CLAIMS) {
-        return;
+    let flags = flags(task);
+    flags.change(claims, 0);
+    if !flags.has(CLAIMS) {
+        leave(task);
     }
+}
+
+#[inline(never)]
+fn leave(task: NonNull<Header>) {
+    let header = header(task);
     // SAFETY: made by `Rc::into_raw`; home had its last claim.
     let executor = unsafe { Rc::from_raw(header.executor) };
-    if header.count.leave() {
-        free(task);
+    if header.count.leave()
+        && let Some(block) = free(task)
+    {
+        executor.spare().give(block);
     }
     drop(executor);
 }
 
-fn free(task: NonNull<Header>) {
-    let layout = header(task).vtable.layout;
-    // SAFETY: the last reference is gone, and home's claims before it: the stage holds nothing, and there
-    // is no waiter without a `Join`. It was allocated by a `Box` of this layout.
-    unsafe { dealloc(task.as_ptr().cast(), layout) };
+/// Ends the task's memory, and gives its block. By who gave the last reference up.
+#[inline]
+fn free(task: NonNull<Header>) -> Option<Block> {
+    // Home's claims went before: the stage holds nothing, and there is no waiter without a `Join`.
+    let Vtable { layout, units, .. } = *header(task).vtable;
+    if units == 0 {
+        // SAFETY: nobody refers to it any more, and it was a `Box` of this layout.
+        unsafe { dealloc(task.as_ptr().cast(), layout) };
+        return None;
+    }
+    // SAFETY: nobody refers to it any more, and it was a block of as many units.
+    Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(task.as_ptr().cast(), units)) })
 }
 
 fn wake(task: NonNull<Header>) {
@@ -505,7 +534,7 @@ impl Living {
 
     #[inline]
     fn unlink(&self, task: NonNull<Header>) {
-        let (previous, next) = (header(task).previous.take(), header(task).next.take());
+        let (previous, next) = (header(task).previous.get(), header(task).next.get());
         previous.map_or(&self.first, |previous| &header(previous).next).set(next);
         next.map_or(&self.last, |next| &header(next).previous).set(previous);
         self.len.set(self.len.get() - 1);
