@@ -1,13 +1,12 @@
 //! The state of a task, as its home thread sees it.
 //!
 //! ```text
-//!                 ┌──────────────── woken ──────────────────┐
-//!                 ▼                                         │
-//!   spawn ─▶ SCHEDULED ─▶ RUNNING ─▶ woken meanwhile? no ─▶ (waits)
-//!                 ▲          │  └──── yes (WOKEN) ──┐         │ the loop goes
-//!                 │          ▼ output, or ABORTED   │         ▼
-//!                 └──────────┼──────────────────────┘       DONE
-//!                            └────────────────────────────▶ DONE
+//!              run                  output, panic
+//!   SCHEDULED ─────▶ RUNNING ─────────────────────▶ DONE
+//!       ▲               │ │                          ▲
+//!       │ woken since   │ │ waits                    │ aborted: at the next turn
+//!       ├─── (WOKEN) ───┘ ▼                          │ the loop goes: at once
+//!       └──── woken ─── no flag ─────────────────────┘
 //! ```
 
 use std::cell::Cell;

@@ -939,6 +939,43 @@ mod tests {
     }
 
     #[test]
+    fn futures_of_any_size_and_alignment_lie_right() {
+        #[repr(align(128))]
+        struct Wide(u8);
+        async fn hold<T>(value: T, right: fn(&T) -> bool) -> bool {
+            for _ in 0..2 {
+                let mut is_over = false;
+                poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    if std::mem::replace(&mut is_over, true) {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                })
+                .await;
+            }
+            right(&value)
+        }
+        let home = Home::new();
+        // Twice, so that blocks are used again.
+        for _ in 0..2 {
+            let joins = [
+                home.spawn(hold((), |()| true)),
+                home.spawn(hold([7u8; 10_000], |all| all.iter().all(|n| *n == 7))),
+                home.spawn(hold(Wide(3), |wide| wide.0 == 3 && (&raw const *wide).is_aligned())),
+                home.spawn(hold(1u128, |n| *n == 1 && (&raw const *n).is_aligned())),
+            ];
+            let wide = home.spawn(async { Wide(5) });
+            home.run();
+            for join in joins {
+                assert!(matches!(outcome(&join), Poll::Ready(Some(Ok(true)))));
+            }
+            assert!(matches!(outcome(&wide), Poll::Ready(Some(Ok(Wide(5))))));
+        }
+    }
+
+    #[test]
     fn a_turn_that_is_never_taken_keeps_the_task_for_teardown() {
         let home = Home::new();
         let dropped = Dropped::default();
