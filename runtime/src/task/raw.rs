@@ -775,7 +775,8 @@ mod tests {
         drop(home.spawn(poll_fn(move |cx| {
             polls += 1;
             cx.waker().wake_by_ref();
-            cx.waker().clone().wake();
+            let clone = cx.waker().clone();
+            clone.wake();
             if polls < 3 { Poll::Pending } else { Poll::Ready(()) }
         })));
         assert_eq!((home.run(), home.0.tasks()), (3, 0));
