@@ -23,10 +23,18 @@ pub(crate) struct ExitPayload;
 /// One entry of the microtask queue.
 pub(crate) enum Microtask {
     Callback(InlineFn<Result>),
+    Future(Woken),
+}
+
+/// A future that is to be polled.
+pub(crate) enum Woken {
     Task(Runnable),
     /// The future given to `block_on` or `main`.
     Main,
 }
+
+// Two words, which they are because `Woken` is one: with three, a spawn takes 6% longer.
+const _: () = assert!(size_of::<Microtask>() == 2 * size_of::<usize>());
 
 /// The limits of one checkpoint.
 #[derive(Clone, Copy, Debug)]
@@ -199,9 +207,9 @@ impl Executor {
     /// Queues a task that was woken while it was polled.
     fn requeue(&self, task: Runnable, said: SelfWake) {
         if task.self_wakes().is_over_limit(said, self.checkpoint.get()) {
-            self.defer(Microtask::Task(task));
+            self.defer(Microtask::Future(Woken::Task(task)));
         } else {
-            self.push(Microtask::Task(task));
+            self.push(Microtask::Future(Woken::Task(task)));
         }
     }
 
@@ -244,7 +252,7 @@ impl Executor {
         while let Some(queued) = self.microtasks.pop().or_else(|| self.deferred.pop()) {
             let mut queued = Some(queued);
             drop_one(&mut || match queued.take() {
-                Some(Microtask::Task(task)) => task.cancel(),
+                Some(Microtask::Future(Woken::Task(task))) => task.cancel(),
                 queued => drop(queued),
             });
         }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::executor::{self, Executor, Microtask};
+use super::executor::{self, Executor, Microtask, Woken};
 use super::raw::Join;
 use super::stage::Outcome as Ended;
 use crate::error::{JoinError, Outcome, Uncaught};
@@ -121,7 +121,7 @@ fn run_callback(
         // Queued it would never run, and hold the executor that holds it.
         runnable.cancel();
     } else if is_finished {
-        executor.push(Microtask::Task(runnable));
+        executor.push(Microtask::Future(Woken::Task(runnable)));
     } else {
         // It waits now: it has thrown nothing yet.
         let _ = executor.run(runnable);

@@ -3,7 +3,7 @@
 //! It need not be `'static`, so the loop polls it by reference, and it has no memory of its own in `raw`.
 
 use super::coop::{self, OnePoll, SelfWake, SelfWakes};
-use super::executor::{Executor, Microtask};
+use super::executor::{Executor, Microtask, Woken};
 
 /// What a task's flags are, for the main future.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Executor {
             }
         });
         if queue {
-            self.push(Microtask::Main);
+            self.push(Microtask::Future(Woken::Main));
         }
     }
 
@@ -57,8 +57,8 @@ impl Executor {
             Some(main.self_wakes.is_over_limit(meaning, checkpoint))
         });
         match is_over {
-            Some(true) => self.defer(Microtask::Main),
-            Some(false) => self.push(Microtask::Main),
+            Some(true) => self.defer(Microtask::Future(Woken::Main)),
+            Some(false) => self.push(Microtask::Future(Woken::Main)),
             None => {}
         }
     }

@@ -28,7 +28,7 @@ mod stage;
 mod waker;
 mod yielding;
 
-pub(crate) use executor::{Executor, ExitPayload, Limits, Microtask, spawn};
+pub(crate) use executor::{Executor, ExitPayload, Limits, Microtask, Woken, spawn};
 pub use join::JoinHandle;
 pub(crate) use join::Joinable;
 pub(crate) use raw::TaskRef;

@@ -38,7 +38,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use super::coop::SelfWakes;
 use super::count::Count;
-use super::executor::{Executor, Microtask};
+use super::executor::{Executor, Microtask, Woken};
 use super::flags::{
     ABORTED, CLAIMS, DONE, Flags, IS_CALLBACK, JOINED, LIVING, RUNNING, SCHEDULED, WOKEN,
 };
@@ -271,7 +271,7 @@ fn wake_at_home(task: NonNull<Header>) {
         flags.change(0, WOKEN);
     } else {
         flags.change(0, SCHEDULED);
-        executor(task).push(Microtask::Task(Runnable(task)));
+        executor(task).push(Microtask::Future(Woken::Task(Runnable(task))));
     }
 }
 
@@ -576,7 +576,7 @@ mod tests {
         /// Spawns and queues.
         fn spawn<F: Future + 'static>(&self, future: F) -> Join<F::Output> {
             let (runnable, join) = spawn(&self.0, future);
-            self.0.push(Microtask::Task(runnable));
+            self.0.push(Microtask::Future(Woken::Task(runnable)));
             join
         }
 
@@ -585,7 +585,7 @@ mod tests {
             self.0.begin_checkpoint();
             let next = || self.0.next();
             let turns = std::iter::from_fn(next).map(|microtask| match microtask {
-                Microtask::Task(task) => drop(self.0.run(task)),
+                Microtask::Future(Woken::Task(task)) => drop(self.0.run(task)),
                 _ => unreachable!("tasks only"),
             });
             turns.count()
