@@ -10,9 +10,9 @@
 //!      └────────────┴◀─────────── Ready           └──▶ microtask queue
 //! ```
 //!
-//! A task is one allocation: `raw`, the one file here with `unsafe`, by the `flags`, the `count` of its
-//! references, and its `stage`. The others say where a woken task goes (`home`, `mail`), and what may run in one checkpoint
-//! (`executor`, `coop`).
+//! A task is one allocation: `raw`, the one file here with `unsafe`, which puts together its `flags`,
+//! the `count` of its references and its `stage`, in memory that `spare` keeps. The others say where a
+//! woken task goes (`home`, `mail`), and what may run in one checkpoint (`executor`, `coop`).
 
 pub(crate) mod coop;
 mod count;
