@@ -24,7 +24,7 @@ use super::liveness::Main;
 use super::progress::Stage;
 use super::state::{Callback, State};
 use crate::error::{Result, Uncaught};
-use crate::task::{MainWaker, Microtask};
+use crate::task::{MainWaker, Microtask, Woken};
 
 /// What a step of the loop gives: an error on its way up to `run`. A panic takes the same way, and
 /// so does `exit`.
@@ -142,8 +142,8 @@ impl<'a> Dispatcher<'a> {
     fn turn(&mut self, microtask: Microtask) -> Flow {
         match microtask {
             Microtask::Callback(callback) => callback.call(),
-            Microtask::Task(task) => self.state.executor.run(task),
-            Microtask::Main => self.poll_main(),
+            Microtask::Future(Woken::Task(task)) => self.state.executor.run(task),
+            Microtask::Future(Woken::Main) => self.poll_main(),
         }
     }
 

@@ -12,7 +12,6 @@ use super::progress::Entry;
 use super::run::Mode;
 use super::{Dispatcher, Event, Flow, State};
 use crate::error::Result;
-use crate::task::Microtask;
 use crate::task::mail::Mail;
 
 /// Waits in one phase if each fills all slots, as libuv.
@@ -167,7 +166,7 @@ fn deliver_mail(d: &mut Dispatcher<'_>) -> Flow {
                 d.done(result)?;
             }
             Mail::Wake(task) => {
-                state.executor.push(Microtask::Task(task));
+                task.deliver();
                 d.checkpoint()?;
             }
             Mail::WakeMain => {

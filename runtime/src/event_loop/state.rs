@@ -3,7 +3,6 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -110,13 +109,11 @@ pub(crate) struct State {
 
 impl State {
     pub(super) fn new(config: Config, clock: Clock) -> io::Result<Rc<Self>> {
-        // 0 is no loop's.
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT_ID.fetch_add(1, Relaxed);
         let poller = Poller::new()?;
+        let executor = Executor::new(Limits { task_polls: config.task_polls });
+        let id = executor.loop_id();
         let sending = Sending::new(poller.wakeup().clone());
         mail::publish(id, sending.clone());
-        let executor = Executor::new(id, Limits { task_polls: config.task_polls });
         let now_ns = Cell::new(clock.now_ns());
         Ok(Rc::new(Self {
             id,

@@ -9,7 +9,7 @@ use crate::base::Key;
 use crate::base::clock::ms_up;
 use crate::error::Outcome;
 use crate::event_loop::LoopRef;
-use crate::task::{self, JoinHandle, Microtask};
+use crate::task::{self, JoinHandle, Microtask, Woken};
 use crate::timers::{Fired, Immediate, Timer};
 
 /// Node's longest timer, 2^31 - 1 ms: what is longer becomes 1 ms.
@@ -94,9 +94,9 @@ impl LoopRef {
         let state = self.state();
         let (runnable, handle) = task::spawn(&state.executor, future);
         if state.is_open() {
-            state.executor.push(Microtask::Task(runnable));
+            state.executor.push(Microtask::Future(Woken::Task(runnable)));
         } else {
-            drop(runnable);
+            runnable.cancel();
         }
         handle
     }
@@ -110,7 +110,7 @@ impl LoopRef {
             // A task throws nothing: what it panics with is its output.
             let _ = state.executor.run(runnable);
         } else {
-            drop(runnable);
+            runnable.cancel();
         }
         handle
     }

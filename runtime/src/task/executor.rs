@@ -1,48 +1,40 @@
 //! The executor: the microtask queue, the tasks that are alive, and the limits of a checkpoint.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::error::Error;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::task::Waker;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use async_task::{ScheduleInfo, WithInfo};
-use slab::Slab;
-
-use super::future::{CallbackFuture, TaskFuture};
-use super::home::{self, SelfWake};
-use super::mail::{self, Mail};
+use super::JoinHandle;
+use super::coop::{OnePoll, SelfWake};
+use super::home::NOWHERE;
 use super::main_future::MainState;
-use super::{JoinHandle, coop};
+use super::raw::{self, Living, Runnable, Turn};
+use super::spare::Spare;
 use crate::base::{Guarded, InlineFn, LocalQueue};
 use crate::error::{Result, Uncaught};
 
-/// A woken task, ready to be polled once.
-pub(crate) type Runnable = async_task::Runnable<Meta>;
-
-/// Plain wakes of itself that one task may do in a checkpoint before it is deferred.
-pub(super) const SELF_WAKES_PER_CHECKPOINT: u32 = 64;
-
-/// What is known of a task besides its future. Atomics, since a waker on another thread can reach
-/// it; all of them are touched on the loop's thread only, so `Relaxed` will do.
+/// What `exit` unwinds with. It is no panic: who catches it passes it on.
 #[derive(Debug)]
-pub(crate) struct Meta {
-    /// Its place among the living.
-    place: AtomicUsize,
-    /// How often it woke itself in the checkpoint `counted_in`.
-    self_wakes: AtomicU32,
-    counted_in: AtomicU64,
-}
+pub(crate) struct ExitPayload;
 
 /// One entry of the microtask queue.
 pub(crate) enum Microtask {
     Callback(InlineFn<Result>),
+    Future(Woken),
+}
+
+/// A future that is to be polled.
+pub(crate) enum Woken {
     Task(Runnable),
     /// The future given to `block_on` or `main`.
     Main,
 }
+
+// Two words, which they are because `Woken` is one: with three, a spawn takes 6% longer.
+const _: () = assert!(size_of::<Microtask>() == 2 * size_of::<usize>());
 
 /// The limits of one checkpoint.
 #[derive(Clone, Copy, Debug)]
@@ -57,11 +49,8 @@ pub(crate) struct Executor {
     microtasks: LocalQueue<Microtask>,
     /// Tasks over a limit: they go on at the end of the next poll phase.
     deferred: LocalQueue<Microtask>,
-    /// A waker of every live task. Without it a task that left no waker anywhere would be freed
-    /// with its future never dropped; and teardown has to reach them all.
-    living: Guarded<Slab<Entry>>,
-    /// Aborted tasks that have not had their last turn yet; mostly none, and then nobody looks.
-    aborts: Cell<usize>,
+    living: Living,
+    spare: Spare,
     /// What a callback that runs as a task has thrown, for the drain to take.
     thrown: Cell<Option<Box<dyn Error>>>,
     /// Errors that nobody waited for, to be reported at the end of the checkpoint.
@@ -77,12 +66,6 @@ pub(crate) struct Executor {
     is_owed: Cell<bool>,
 }
 
-/// What the executor keeps of a live task.
-struct Entry {
-    waker: Waker,
-    is_aborted: bool,
-}
-
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Executor")
@@ -95,14 +78,16 @@ impl std::fmt::Debug for Executor {
 }
 
 impl Executor {
-    pub(crate) fn new(loop_id: u64, limits: Limits) -> Rc<Self> {
+    pub(crate) fn new(limits: Limits) -> Rc<Self> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(NOWHERE + 1);
         Rc::new(Self {
-            loop_id,
+            // Tasks rely on it (see `raw`): no other executor ever has it.
+            loop_id: NEXT_ID.fetch_add(1, Relaxed),
             limits,
             microtasks: LocalQueue::default(),
             deferred: LocalQueue::default(),
-            living: Guarded::default(),
-            aborts: Cell::new(0),
+            living: Living::default(),
+            spare: Spare::default(),
             thrown: Cell::new(None),
             unobserved: LocalQueue::default(),
             checkpoint: Cell::new(0),
@@ -124,7 +109,15 @@ impl Executor {
 
     /// Number of tasks that are not done.
     pub(crate) fn tasks(&self) -> usize {
-        self.living.with(|living| living.len())
+        self.living.len()
+    }
+
+    pub(super) fn living(&self) -> &Living {
+        &self.living
+    }
+
+    pub(super) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// How many times a task was deferred.
@@ -177,6 +170,7 @@ impl Executor {
         }
     }
 
+    #[cold]
     pub(super) fn defer(&self, microtask: Microtask) {
         self.deferrals.set(self.deferrals.get() + 1);
         self.deferred.push(microtask);
@@ -197,18 +191,26 @@ impl Executor {
     /// Polls a task once, or drops its future if it was aborted. An error is that of a callback
     /// that runs as a task.
     #[inline]
-    pub(crate) fn run(&self, runnable: Runnable) -> Result {
-        if self.aborts.get() > 0 && self.is_aborted(runnable.metadata()) {
-            drop(runnable);
-        } else {
-            coop::with_full_budget(|| home::with_own_wakes(|| runnable.run()));
+    pub(crate) fn run(&self, task: Runnable) -> Result {
+        let poll = OnePoll::begin();
+        match task.run() {
+            Turn::Waits => Ok(()),
+            Turn::Again(task) => {
+                self.requeue(task, poll.said());
+                Ok(())
+            }
+            Turn::Ended => self.thrown.take().map_or(Ok(()), Err),
+            Turn::Unwinds(payload) => resume_unwind(payload),
         }
-        self.thrown.take().map_or(Ok(()), Err)
     }
 
-    fn is_aborted(&self, meta: &Meta) -> bool {
-        let place = meta.place.load(Relaxed);
-        self.living.with(|living| living.get(place).is_some_and(|entry| entry.is_aborted))
+    /// Queues a task that was woken while it was polled.
+    fn requeue(&self, task: Runnable, said: SelfWake) {
+        if task.self_wakes().is_over_limit(said, self.checkpoint.get()) {
+            self.defer(Microtask::Future(Woken::Task(task)));
+        } else {
+            self.push(Microtask::Future(Woken::Task(task)));
+        }
     }
 
     pub(super) fn throw(&self, error: Box<dyn Error>) {
@@ -234,66 +236,25 @@ impl Executor {
         self.unobserved.len()
     }
 
-    /// A task was woken while its loop is the current one.
-    fn schedule(&self, runnable: Runnable, info: ScheduleInfo) {
-        if info.woken_while_running && self.is_over_self_wakes(runnable.metadata()) {
-            self.defer(Microtask::Task(runnable));
-        } else {
-            self.push(Microtask::Task(runnable));
-        }
-    }
-
-    fn is_over_self_wakes(&self, meta: &Meta) -> bool {
-        // Asked when the poll has returned, long after the wake.
-        match home::said() {
-            SelfWake::Yielding => false,
-            SelfWake::Deferred => true,
-            SelfWake::Plain => {
-                let checkpoint = self.checkpoint.get();
-                if meta.counted_in.swap(checkpoint, Relaxed) != checkpoint {
-                    meta.self_wakes.store(0, Relaxed);
-                }
-                meta.self_wakes.fetch_add(1, Relaxed) >= SELF_WAKES_PER_CHECKPOINT
-            }
-        }
-    }
-
-    /// Makes the next turn of the task at `place` its last: its future is dropped there.
-    pub(super) fn abort(&self, place: usize) {
-        let waker = self.living.with(|living| {
-            let entry = living.get_mut(place)?;
-            if !std::mem::replace(&mut entry.is_aborted, true) {
-                self.aborts.set(self.aborts.get() + 1);
-            }
-            Some(entry.waker.clone())
-        });
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
     /// Drops all tasks that are left, on the loop's thread. `drop_one` runs one drop and survives its
     /// panic.
     pub(crate) fn drop_tasks(&self, mut drop_one: impl FnMut(&mut dyn FnMut())) {
         self.is_gone.set(true);
-        let mut drop_queued = || {
-            while let Some(queued) = self.microtasks.pop().or_else(|| self.deferred.pop()) {
-                let mut queued = Some(queued);
-                drop_one(&mut || drop(queued.take()));
-            }
-        };
-        drop_queued();
-        let mut place = 0;
-        while let Some(waker) = self.living.with(|living| {
-            // The slab does not grow any more: a dead loop's `spawn` drops its future at once.
-            place = (place..living.capacity()).find(|place| living.contains(*place))?;
-            living.get(place).map(|entry| entry.waker.clone())
-        }) {
-            // The wake queues the task, and dropping it there drops its future.
-            waker.wake();
-            drop_queued();
-            let left = self.living.with(|living| living.try_remove(place));
-            drop(left);
+        self.drop_queued(&mut drop_one);
+        while self.living.len() > 0 {
+            drop_one(&mut || self.living.cancel_first());
+            // What the drop of a future woke is dropped next.
+            self.drop_queued(&mut drop_one);
+        }
+    }
+
+    fn drop_queued(&self, drop_one: &mut impl FnMut(&mut dyn FnMut())) {
+        while let Some(queued) = self.microtasks.pop().or_else(|| self.deferred.pop()) {
+            let mut queued = Some(queued);
+            drop_one(&mut || match queued.take() {
+                Some(Microtask::Future(Woken::Task(task))) => task.cancel(),
+                queued => drop(queued),
+            });
         }
     }
 }
@@ -304,86 +265,20 @@ pub(crate) fn spawn<F: Future + 'static>(
     executor: &Rc<Executor>,
     future: F,
 ) -> (Runnable, JoinHandle<F::Output>) {
-    let living = Living::new(executor);
-    let place = living.place;
-    let (runnable, task) = raw_spawn(place, executor, TaskFuture::new(future, living));
-    (runnable, JoinHandle::of_task(task, executor.clone(), place))
+    let (runnable, join) = raw::spawn(executor, future);
+    (runnable, JoinHandle::of_task(join))
 }
 
 /// Like [`spawn`], of a callback that waits: what it throws, or a panic of it, is not its task's
 /// outcome but an uncaught error, at the place where it was thrown.
 pub(super) fn spawn_callback(
     executor: &Rc<Executor>,
-    future: impl Future<Output = Result> + 'static,
+    callback: impl Future<Output = Result> + 'static,
 ) -> Runnable {
-    let living = Living::new(executor);
-    let (runnable, task) = raw_spawn(living.place, executor, CallbackFuture::new(future, living));
-    task.detach();
-    runnable
-}
-
-fn raw_spawn<F: Future + 'static>(
-    place: usize,
-    executor: &Rc<Executor>,
-    future: F,
-) -> (Runnable, async_task::Task<F::Output, Meta>) {
-    let meta = Meta {
-        place: AtomicUsize::new(place),
-        self_wakes: AtomicU32::new(0),
-        counted_in: AtomicU64::new(0),
-    };
-    let loop_id = executor.loop_id;
-    let schedule = WithInfo(move |runnable, info| schedule(loop_id, runnable, info));
-    let (runnable, task) =
-        async_task::Builder::new().metadata(meta).spawn_local(move |_| future, schedule);
-    let waker = runnable.waker();
-    let placeholder = executor.living.with(|living| {
-        living.get_mut(place).map(|entry| std::mem::replace(&mut entry.waker, waker))
-    });
-    drop(placeholder);
-    (runnable, task)
-}
-
-/// Where a woken task goes. It is called by wakers, on any thread, at any time.
-fn schedule(loop_id: u64, runnable: Runnable, info: ScheduleInfo) {
-    match home::executor(loop_id) {
-        Some(executor) => executor.schedule(runnable, info),
-        None => {
-            if let Err(refused) = mail::send(loop_id, Mail::Wake(runnable)) {
-                // The loop is gone, and a local task that is dropped on a foreign thread aborts
-                // the process. What teardown did not reach is leaked.
-                std::mem::forget(refused);
-            }
+    let throwing = executor.clone();
+    raw::spawn_callback(executor, async move {
+        if let Err(error) = callback.await {
+            throwing.throw(error);
         }
-    }
-}
-
-/// A task's entry among the living; dropped with its future.
-#[derive(Debug)]
-pub(super) struct Living {
-    pub(super) executor: Rc<Executor>,
-    place: usize,
-}
-
-impl Living {
-    fn new(executor: &Rc<Executor>) -> Self {
-        let entry = Entry { waker: Waker::noop().clone(), is_aborted: false };
-        let place = executor.living.with(|living| living.insert(entry));
-        Self { executor: executor.clone(), place }
-    }
-
-    pub(super) fn report_panic(&self, payload: Box<dyn Any + Send>) {
-        self.executor.report(Uncaught::Panic(payload));
-    }
-}
-
-impl Drop for Living {
-    fn drop(&mut self) {
-        let executor = &self.executor;
-        let entry = executor.living.with(|living| living.try_remove(self.place));
-        if entry.as_ref().is_some_and(|entry| entry.is_aborted) {
-            executor.aborts.set(executor.aborts.get() - 1);
-        }
-        drop(entry);
-    }
+    })
 }

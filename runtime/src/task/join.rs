@@ -2,16 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use async_task::FallibleTask;
-
-use super::executor::{self, Executor, Meta, Microtask};
-use super::future::TaskOutput;
+use super::executor::{self, Executor, Microtask, Woken};
 use super::job::JobHandle;
+use super::raw::Join;
+use super::stage::Outcome as Ended;
 use crate::error::{JoinError, Outcome, Uncaught};
 
 /// The result of a spawned task, or of a job in the pool, to come.
@@ -38,18 +37,13 @@ pub struct JoinHandle<T> {
 }
 
 enum Joined<T> {
-    /// The task, its executor, and its place there.
-    Task(FallibleTask<TaskOutput<T>, Meta>, Rc<Executor>, usize),
+    Task(Join<T>),
     Job(JobHandle<Result<T, JoinError>>),
 }
 
 impl<T> JoinHandle<T> {
-    pub(super) fn of_task(
-        task: async_task::Task<TaskOutput<T>, Meta>,
-        executor: Rc<Executor>,
-        place: usize,
-    ) -> Self {
-        Self { joined: Some(Joined::Task(task.fallible(), executor, place)), aborts_on_drop: false }
+    pub(super) fn of_task(task: Join<T>) -> Self {
+        Self { joined: Some(Joined::Task(task)), aborts_on_drop: false }
     }
 
     pub(crate) fn of_job(job: JobHandle<Result<T, JoinError>>) -> Self {
@@ -66,12 +60,7 @@ impl<T> JoinHandle<T> {
     /// A task that is done is done: then this does nothing.
     pub fn abort(&self) {
         match self.joined() {
-            Joined::Task(task, executor, place) => {
-                // The place of a task that is done may be another's by now.
-                if !task.is_finished() {
-                    executor.abort(*place);
-                }
-            }
+            Joined::Task(task) => task.abort(),
             Joined::Job(job) => job.abort(),
         }
     }
@@ -79,7 +68,7 @@ impl<T> JoinHandle<T> {
     /// Whether the result is there, or will never come.
     pub fn is_finished(&self) -> bool {
         match self.joined() {
-            Joined::Task(task, ..) => task.is_finished(),
+            Joined::Task(task) => task.is_finished(),
             Joined::Job(job) => job.is_finished(),
         }
     }
@@ -100,9 +89,9 @@ impl<T: 'static> JoinHandle<T> {
     pub fn callback<R: Outcome>(mut self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
         match self.joined.take() {
             Some(Joined::Job(job)) => job.callback(f),
-            Some(Joined::Task(task, executor, _)) => {
-                let is_finished = task.is_finished();
-                let waiting = async move { f(join(task.await)).into_result() };
+            Some(Joined::Task(task)) => {
+                let (executor, is_finished) = (task.executor(), task.is_finished());
+                let waiting = async move { f(ended(task).await).into_result() };
                 run_callback(&executor, is_finished, waiting);
             }
             None => unreachable!("taken only by methods that consume the handle"),
@@ -120,11 +109,12 @@ fn run_callback(
     let runnable = executor::spawn_callback(executor, waiting);
     if executor.is_gone() {
         // Queued it would never run, and hold the executor that holds it.
-        drop(runnable);
+        runnable.cancel();
     } else if is_finished {
-        executor.push(Microtask::Task(runnable));
+        executor.push(Microtask::Future(Woken::Task(runnable)));
     } else {
-        runnable.run();
+        // It waits now: it has thrown nothing yet.
+        let _ = executor.run(runnable);
     }
 }
 
@@ -138,10 +128,11 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
             Ok(Ok(())) | Err(JoinError::Cancelled) => {}
         };
         match self.joined.take() {
-            Some(Joined::Task(task, executor, _)) => {
-                let (is_finished, reporting) = (task.is_finished(), executor.clone());
+            Some(Joined::Task(task)) => {
+                let (executor, is_finished) = (task.executor(), task.is_finished());
+                let reporting = executor.clone();
                 let waiting = async move {
-                    report(&reporting, join(task.await));
+                    report(&reporting, ended(task).await);
                     Ok(())
                 };
                 run_callback(&executor, is_finished, waiting);
@@ -155,11 +146,12 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
     }
 }
 
-fn join<T>(output: Option<TaskOutput<T>>) -> Result<T, JoinError> {
-    match output {
-        None => Err(JoinError::Cancelled),
-        Some(output) => output.into_result().map_err(JoinError::Panicked),
-    }
+async fn ended<T>(task: Join<T>) -> Result<T, JoinError> {
+    joined(poll_fn(|cx| task.poll(cx)).await)
+}
+
+fn joined<T>(output: Ended<T>) -> Result<T, JoinError> {
+    output.map_or(Err(JoinError::Cancelled), |output| output.map_err(JoinError::Panicked))
 }
 
 impl<T> Future for JoinHandle<T> {
@@ -167,7 +159,7 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.joined.as_mut() {
-            Some(Joined::Task(task, ..)) => Poll::Ready(join(ready!(pin!(task).poll(cx)))),
+            Some(Joined::Task(task)) => task.poll(cx).map(joined),
             Some(Joined::Job(job)) => job.poll(cx),
             None => unreachable!("taken only by methods that consume the handle"),
         }
@@ -179,10 +171,8 @@ impl<T> Drop for JoinHandle<T> {
         if self.aborts_on_drop && self.joined.is_some() {
             self.abort();
         }
-        match self.joined.take() {
-            Some(Joined::Task(task, ..)) => task.detach(),
-            Some(Joined::Job(job)) => job.detach(),
-            None => {}
+        if let Some(Joined::Job(job)) = &self.joined {
+            job.detach();
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use super::Runnable;
+use super::TaskRef;
 use super::job::Undone;
 use crate::base::{Apart, Key, LocalQueue};
 use crate::error::Result;
@@ -26,7 +26,7 @@ pub(crate) type Posted = Box<dyn FnOnce() -> Result + Send>;
 /// One entry of the general queue: closures and wakes are delivered in the order they came.
 pub(crate) enum Mail {
     Post(Posted),
-    Wake(Runnable),
+    Wake(TaskRef),
     WakeMain,
 }
 

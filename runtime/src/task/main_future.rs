@@ -1,25 +1,23 @@
 //! The main future as the executor sees it: queued like a task, though it is none.
 //!
-//! It need not be `'static`, so the loop polls it by reference, and `async-task` can't keep its state.
+//! It need not be `'static`, so the loop polls it by reference, and it has no memory of its own in `raw`.
 
-use super::coop;
-use super::executor::{Executor, Microtask, SELF_WAKES_PER_CHECKPOINT};
-use super::home::{self, SelfWake};
+use super::coop::{self, OnePoll, SelfWake, SelfWakes};
+use super::executor::{Executor, Microtask, Woken};
 
-/// The main future's share of what `Meta` is for a task.
+/// What a task's flags are, for the main future.
 #[derive(Debug, Default)]
 pub(super) struct MainState {
     is_queued: bool,
     is_running: bool,
     woken_while_running: Option<SelfWake>,
-    self_wakes: u32,
-    counted_in: u64,
+    self_wakes: SelfWakes,
 }
 
 impl Executor {
     /// The main future's waker was called at home.
     pub(crate) fn wake_main(&self) {
-        let meaning = home::self_wake();
+        let meaning = coop::this_wake();
         let queue = self.main.with(|main| {
             if main.is_running {
                 main.woken_while_running = main.woken_while_running.max_with(meaning);
@@ -29,7 +27,7 @@ impl Executor {
             }
         });
         if queue {
-            self.push(Microtask::Main);
+            self.push(Microtask::Future(Woken::Main));
         }
     }
 
@@ -46,7 +44,8 @@ impl Executor {
             main.is_running = true;
         });
         let _finish = Finish(self);
-        coop::with_full_budget(|| home::with_own_wakes(poll))
+        let _poll = OnePoll::begin();
+        poll()
     }
 
     fn main_returned(&self) {
@@ -55,21 +54,11 @@ impl Executor {
             main.is_running = false;
             let meaning = main.woken_while_running.take()?;
             main.is_queued = true;
-            Some(match meaning {
-                SelfWake::Yielding => false,
-                SelfWake::Deferred => true,
-                SelfWake::Plain => {
-                    if std::mem::replace(&mut main.counted_in, checkpoint) != checkpoint {
-                        main.self_wakes = 0;
-                    }
-                    main.self_wakes += 1;
-                    main.self_wakes > SELF_WAKES_PER_CHECKPOINT
-                }
-            })
+            Some(main.self_wakes.is_over_limit(meaning, checkpoint))
         });
         match is_over {
-            Some(true) => self.defer(Microtask::Main),
-            Some(false) => self.push(Microtask::Main),
+            Some(true) => self.defer(Microtask::Future(Woken::Main)),
+            Some(false) => self.push(Microtask::Future(Woken::Main)),
             None => {}
         }
     }

@@ -10,24 +10,27 @@
 //!      └────────────┴◀─────────── Ready           └──▶ microtask queue
 //! ```
 //!
-//! The memory and the reference counts of a task are `async-task`'s, one allocation each. What this
-//! module adds: where a woken task goes (`home`, `mail`), what may run in one checkpoint
-//! (`executor`, `coop`), and that no panic and no leak in a user's future breaks the loop
-//! (`future`).
+//! A task is one allocation: `raw`, the one file here with `unsafe`, which puts together its `flags`,
+//! the `count` of its references and its `stage`, in memory that `spare` keeps. The others say where a
+//! woken task goes (`home`, `mail`), and what may run in one checkpoint (`executor`, `coop`).
 
 pub(crate) mod coop;
+mod count;
 mod executor;
-mod future;
+mod flags;
 pub(crate) mod home;
 pub(crate) mod job;
 mod join;
 pub(crate) mod mail;
 mod main_future;
+mod raw;
+mod spare;
+mod stage;
 mod waker;
 mod yielding;
 
-pub(crate) use executor::{Executor, Limits, Microtask, Runnable, spawn};
-pub(crate) use future::ExitPayload;
+pub(crate) use executor::{Executor, ExitPayload, Limits, Microtask, Woken, spawn};
 pub use join::JoinHandle;
+pub(crate) use raw::TaskRef;
 pub(crate) use waker::{MainWaker, keep};
 pub use yielding::yield_microtask;

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::home;
+use super::coop;
 
 /// Waits one turn of the microtask queue, as `await null` does in JavaScript.
 ///
@@ -29,7 +29,7 @@ pub async fn yield_microtask() {
         if std::mem::replace(&mut is_over, true) {
             return Poll::Ready(());
         }
-        home::wake_yielding(cx.waker());
+        coop::wake_yielding(cx.waker());
         Poll::Pending
     })
     .await;

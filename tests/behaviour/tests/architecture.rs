@@ -21,6 +21,7 @@ const UNSAFE: &[&str] = &[
     "sys/datagram/linux.rs",
     "sys/datagram/windows.rs",
     "sys/windows.rs",
+    "task/raw.rs",
 ];
 
 fn source() -> PathBuf {

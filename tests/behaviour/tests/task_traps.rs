@@ -658,6 +658,34 @@ fn dropping_the_loop_while_a_panic_unwinds_does_not_abort() {
 }
 
 #[test]
+fn a_loop_that_is_dropped_inside_of_a_poll_takes_that_future_along_when_the_poll_returns() {
+    let _guard = Deadline::secs(20);
+    let log = EventLog::new();
+    let lp = Loop::new().unwrap();
+    let (reference, noting) = ((*lp).clone(), log.clone());
+    let other = OnDrop(move || noting.push("other dropped"));
+    lp.spawn(async move {
+        let _held = other;
+        pending::<()>().await;
+    });
+    let noting = log.clone();
+    let held = OnDrop(move || noting.push("own dropped"));
+    let noting = log.clone();
+    let task = reference.spawn_eager(async move {
+        let _held = held;
+        drop(lp);
+        noting.push("loop dropped");
+        yield_microtask().await;
+        unreachable!("polled on a loop that is gone");
+    });
+    log.expect(["other dropped", "loop dropped", "own dropped"]);
+    assert!(task.is_finished());
+    let mut next = Loop::new().unwrap();
+    let joined: Result<(), _> = next.block_on(task);
+    assert!(joined.unwrap_err().is_cancelled());
+}
+
+#[test]
 fn a_future_dropped_by_its_own_wake_in_a_drop_is_dropped_once() {
     let _guard = Deadline::secs(20);
     let (mut lp, log) = (Loop::new().unwrap(), EventLog::new());
