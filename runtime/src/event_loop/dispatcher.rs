@@ -128,10 +128,11 @@ impl<'a> Dispatcher<'a> {
                     break;
                 }
             }
-            progress.set_stage(Stage::Tick);
-            if !self.end_of_checkpoint()? {
+            if !self.has_ends() {
                 break;
             }
+            progress.set_stage(Stage::Tick);
+            self.end_of_checkpoint()?;
         }
         progress.set_stage(Stage::Callback);
         state.executor.set_owed(false);
@@ -165,8 +166,15 @@ impl<'a> Dispatcher<'a> {
             && !state.is_waiting()
     }
 
-    /// Ticks and microtasks are empty: what waited for that, as one batch. True if there was any.
-    fn end_of_checkpoint(&mut self) -> Result<bool> {
+    /// Whether something waits for the end of the checkpoint.
+    #[inline]
+    fn has_ends(&self) -> bool {
+        !self.state.checkpoint_ends.is_empty() || self.state.executor.has_unobserved()
+    }
+
+    /// Ticks and microtasks are empty: what waited for that, as one batch.
+    #[inline(never)]
+    fn end_of_checkpoint(&mut self) -> Flow {
         let state = self.state;
         let (ends, errors) = (state.checkpoint_ends.len(), state.executor.unobserved());
         for _ in 0..ends {
@@ -180,7 +188,7 @@ impl<'a> Dispatcher<'a> {
             self.report_unhandled(error)?;
             state.check_exit()?;
         }
-        Ok(ends + errors > 0)
+        Ok(())
     }
 
     fn report_unhandled(&mut self, error: Uncaught) -> Flow {

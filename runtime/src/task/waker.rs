@@ -5,6 +5,7 @@
 //! channel or thread that keeps a clone shows in its count. Futures of this crate keep the other
 //! one: what they wait for keeps the loop alive by itself.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
@@ -54,6 +55,8 @@ fn wake_main(loop_id: u64) {
 }
 
 thread_local! {
+    /// Whether main is being polled: nearly always it is not, and then nobody looks at `MAIN`.
+    static IS_POLLED: Cell<bool> = const { Cell::new(false) };
     /// The uncounted twin of the counted waker that is being polled with, if it is main's.
     static MAIN: crate::base::Guarded<Option<(Waker, Waker)>> =
         const { crate::base::Guarded::new(None) };
@@ -73,10 +76,12 @@ impl MainWaker {
         impl Drop for Restore {
             fn drop(&mut self) {
                 let previous = self.0.take();
+                IS_POLLED.set(previous.is_some());
                 drop(MAIN.with(|main| main.with(|main| std::mem::replace(main, previous))));
             }
         }
         let pair = (self.counted.clone(), self.uncounted.clone());
+        IS_POLLED.set(true);
         let _restore = Restore(MAIN.with(|main| main.with(|main| main.replace(pair))));
         poll(&mut Context::from_waker(&self.counted))
     }
@@ -89,7 +94,12 @@ impl MainWaker {
 }
 
 /// The waker that a future of this crate keeps: main's uncounted one, else a clone of the task's.
+#[inline]
 pub(crate) fn keep(cx: &Context<'_>) -> Waker {
+    if IS_POLLED.get() { keep_beside_main(cx) } else { cx.waker().clone() }
+}
+
+fn keep_beside_main(cx: &Context<'_>) -> Waker {
     let pair = MAIN.with(|main| main.with(|main| main.clone()));
     match pair {
         Some((counted, uncounted)) if counted.will_wake(cx.waker()) => uncounted,

@@ -9,7 +9,9 @@ use std::task::{Context, Poll, Waker};
 use socket2::Socket;
 
 use super::kind::StreamHandle;
-use super::resource::{END_TOLD, FAILED, PAUSED, READ_ENDED, READABLE, READING, Stream};
+use super::resource::{
+    CONNECTING, END_TOLD, FAILED, PAUSED, RARE, READ_ENDED, READABLE, READING, Stream,
+};
 use crate::base::{Waiter, Wakers};
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
@@ -208,7 +210,12 @@ impl<S: StreamHandle> Stream<S> {
             return Ok(());
         }
         self.readers.wake();
-        self.update();
+        if self.has(CONNECTING | RARE) {
+            self.update();
+        } else {
+            // Nobody waits any more, and who owns it is not changed by that.
+            self.handle().set_active(false);
+        }
         d.checkpoint()
     }
 
@@ -272,7 +279,7 @@ impl<S: StreamHandle> Stream<S> {
         coop::made_no_progress();
         self.ask_for(Interest::READABLE)?;
         enlist(&self.readers, keep(cx));
-        self.update();
+        self.handle().set_active(true);
         Poll::Pending
     }
 
