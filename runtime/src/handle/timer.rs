@@ -93,7 +93,7 @@ impl Timer {
         inner.repeat.set(repeat.into().filter(|repeat| !repeat.is_zero()));
         inner.was_started.set(true);
         inner.arm(after);
-        self.hold(inner.clone(), true);
+        self.hold(true);
         drop(inner.callback.set(Box::new(move |timer| f(timer).into_result())));
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Timer {
     pub fn stop(&self) {
         if !self.is_closing() {
             self.0.disarm();
-            self.hold(self.0.clone(), false);
+            self.hold(false);
         }
     }
 
@@ -119,7 +119,7 @@ impl Timer {
         }
         if let Some(repeat) = self.0.repeat.get() {
             self.0.arm(repeat);
-            self.hold(self.0.clone(), true);
+            self.hold(true);
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Resource for Inner {
             Some(repeat) => self.arm(repeat),
             None => {
                 self.handle.set_active(false);
-                self.handle.hold(self.clone(), false);
+                self.handle.hold(false);
             }
         }
         let timer = Timer(self);

@@ -242,7 +242,7 @@ impl Inner {
             self.tell_later(error);
         }
         self.handle.set_active(is_wanted);
-        self.handle.hold(self.clone(), self.is_listening.get());
+        self.handle.hold(self.is_listening.get());
     }
 
     fn ask_for_nothing(&self) {
