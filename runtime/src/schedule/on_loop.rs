@@ -21,7 +21,7 @@ impl LoopRef {
         delay: Duration,
         f: impl FnOnce() -> R + 'static,
     ) -> TimerId {
-        let action = Fired::Once(Box::new(move || f().into_result()));
+        let action = Fired::Once(InlineFn::new(move || f().into_result()));
         self.insert_timer(Timer::once(action, timeout_ms(delay)))
     }
 

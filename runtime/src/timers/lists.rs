@@ -19,7 +19,7 @@
 //! A pass is driven from outside, one [`Step`] at a time: nothing is borrowed while a timer runs.
 
 use super::durations::Durations;
-use crate::base::{Arena, Heap, Key};
+use crate::base::{Arena, Heap, InlineFn, Key};
 use crate::error::Result;
 
 /// So many records are kept in any case.
@@ -31,7 +31,7 @@ const NONE: u32 = u32::MAX;
 /// What a timer does when it fires.
 pub(crate) enum Fired<Id> {
     /// `set_timeout`.
-    Once(Box<dyn FnOnce() -> Result>),
+    Once(InlineFn<Result>),
     /// `set_timeout_mut` and `set_interval`.
     Again(Box<dyn FnMut(Id) -> Result>),
     /// A task sleeps.
