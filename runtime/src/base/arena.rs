@@ -1,5 +1,7 @@
 //! Values behind generational keys.
 
+use std::num::NonZeroU32;
+
 use slab::Slab;
 
 /// Names one value of an [`Arena`] for ever: after its removal the key finds nothing, even when
@@ -13,14 +15,16 @@ pub(crate) struct Key(
 
 impl Key {
     /// A key that no arena gives out.
-    pub(crate) const DEAD: Key = Key::new(u32::MAX, 0);
+    pub(crate) const DEAD: Key = Key::new(u32::MAX, NonZeroU32::MIN);
 
-    const fn new(index: u32, generation: u32) -> Key {
-        Key((index as u64) << 32 | generation as u64)
+    const fn new(index: u32, generation: NonZeroU32) -> Key {
+        Key((index as u64) << 32 | generation.get() as u64)
     }
 
-    const fn index(self) -> usize {
-        (self.0 >> 32) as usize
+    /// The place in the arena, for [`Arena::at`].
+    #[inline]
+    pub(crate) const fn index(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 
     const fn generation(self) -> u32 {
@@ -28,16 +32,16 @@ impl Key {
     }
 }
 
-/// A slab whose places carry a generation.
+/// A slab whose places carry a generation. Not being zero, it also says which places are taken.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
-    entries: Slab<(u32, T)>,
-    next_generation: u32,
+    entries: Slab<(NonZeroU32, T)>,
+    next_generation: NonZeroU32,
 }
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
-        Self { entries: Slab::new(), next_generation: 0 }
+        Self { entries: Slab::new(), next_generation: NonZeroU32::MIN }
     }
 }
 
@@ -55,27 +59,47 @@ impl<T> Arena<T> {
         let generation = self.next_generation;
         // One counter for all places: a key repeats only if 2^32 insertions later the same place
         // is free, and then only for whoever kept the old key all that time.
-        self.next_generation = generation.wrapping_add(1);
+        self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         let index = self.entries.insert((generation, value));
         let index = u32::try_from(index).expect("fewer than 2^32 values at once");
         Key::new(index, generation)
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let (generation, value) = self.entries.get(key.index())?;
-        (*generation == key.generation()).then_some(value)
+        let (generation, value) = self.entries.get(key.index() as usize)?;
+        (generation.get() == key.generation()).then_some(value)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let (generation, value) = self.entries.get_mut(key.index())?;
-        (*generation == key.generation()).then_some(value)
+        let (generation, value) = self.entries.get_mut(key.index() as usize)?;
+        (generation.get() == key.generation()).then_some(value)
     }
 
     /// Removes a value; the caller drops it.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
-        Some(self.entries.remove(key.index()).1)
+        Some(self.entries.remove(key.index() as usize).1)
+    }
+
+    /// The value at a place that is known to be taken: for links between values that are here as long
+    /// as the link is.
+    #[inline]
+    pub(crate) fn at(&self, index: u32) -> &T {
+        &self.entries[index as usize].1
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, index: u32) -> &mut T {
+        &mut self.entries[index as usize].1
+    }
+
+    /// The key of a place that is known to be taken.
+    #[inline]
+    pub(crate) fn key_at(&self, index: u32) -> Key {
+        Key::new(index, self.entries[index as usize].0)
     }
 
     #[cfg(test)]

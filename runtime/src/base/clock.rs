@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 pub(crate) const NS_PER_MS: u64 = 1_000_000;
+const NS_PER_S: u64 = 1_000_000_000;
+const MS_PER_S: u64 = 1_000;
 
 /// Where a loop takes its time from.
 ///
@@ -89,13 +91,15 @@ impl Clock {
 /// `duration` in nanoseconds; what is too long becomes the greatest value, 584 years.
 #[inline]
 pub(crate) fn saturating_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(NS_PER_S);
+    whole.saturating_add(u64::from(duration.subsec_nanos()))
 }
 
 /// `duration` in whole milliseconds, rounded up.
 #[inline]
 pub(crate) fn ms_up(duration: Duration) -> u64 {
-    saturating_ns(duration).div_ceil(NS_PER_MS)
+    let part = duration.subsec_nanos().div_ceil(NS_PER_MS as u32);
+    duration.as_secs().saturating_mul(MS_PER_S).saturating_add(u64::from(part))
 }
 
 /// A moment on a loop's clock, real or manual: nanoseconds since the loop's clock began.

@@ -6,7 +6,7 @@
 //!   CallbackSlot a handle's callback                     take, call, put back
 //!   Guarded      any other state shared on one thread    `with(|state| ..)`, no foreign code inside
 //!   Arena        values behind ids given to users        generational: a stale key finds nothing
-//!   Heap         deadlines                               indexed: O(log n) removal by key
+//!   Heap         deadlines                               moving or stopping one only notes it
 //!   WatchList    idle, prepare, check                    newest first, stable under change
 //!   Apart        what threads write to       on cache lines of its own
 //!   Wakers       tasks that wait for one thing           each once, in order
@@ -24,6 +24,8 @@ mod guarded;
 mod heap;
 mod inline_fn;
 mod queue;
+#[cfg(test)]
+pub(crate) mod random;
 mod slot;
 mod wakers;
 mod watch_list;
@@ -32,7 +34,7 @@ pub(crate) use apart::Apart;
 pub(crate) use arena::{Arena, Key};
 pub use clock::{Clock, Instant};
 pub(crate) use guarded::Guarded;
-pub(crate) use heap::Heap;
+pub(crate) use heap::{Heap, Rank};
 pub(crate) use inline_fn::InlineFn;
 pub(crate) use queue::LocalQueue;
 pub(crate) use slot::CallbackSlot;

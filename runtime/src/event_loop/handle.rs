@@ -255,15 +255,11 @@ impl Handle {
     }
 
     /// The loop becomes an owner, or ceases to be one.
-    pub(crate) fn hold(&self, resource: Rc<dyn Resource>, held: bool) {
-        if self.is_closing() {
-            return;
+    #[inline]
+    pub(crate) fn hold(&self, held: bool) {
+        if !self.is_closing() {
+            drop(self.state.registry.hold(self.slot(), held));
         }
-        let link = match held {
-            true => Link::Strong(resource),
-            false => Link::Weak(Rc::downgrade(&resource)),
-        };
-        drop(self.state.registry.set_link(self.slot(), link));
     }
 
     /// Its close callback is next: it is not walked any more and, as in libuv, not referenced.

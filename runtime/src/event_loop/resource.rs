@@ -124,6 +124,22 @@ impl Registry {
         })
     }
 
+    /// Lets the loop become an owner of a resource that is known, or cease to be one; the caller drops what
+    /// held it before.
+    #[inline]
+    #[must_use = "the former link may be the last owner: drop it outside of any borrow"]
+    pub(crate) fn hold(&self, slot: usize, held: bool) -> Option<Link> {
+        self.entries.with(|entries| {
+            let link = &mut entries.get_mut(slot)?.link;
+            let changed = match link {
+                Link::Weak(resource) if held => Link::Strong(resource.upgrade()?),
+                Link::Strong(resource) if !held => Link::Weak(Rc::downgrade(resource)),
+                _ => return None,
+            };
+            Some(std::mem::replace(link, changed))
+        })
+    }
+
     #[inline]
     pub(crate) fn get(&self, slot: usize) -> Option<Rc<dyn Resource>> {
         self.entries.with(|entries| entries.get(slot).and_then(|entry| entry.link.resource()))

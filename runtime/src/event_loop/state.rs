@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::resource::Registry;
 use super::{Closing, Flow, Resource};
 use crate::base::clock::NS_PER_MS;
-use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, Key, LocalQueue, WatchList};
+use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, LocalQueue, Rank, WatchList};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::reactor::Poller;
@@ -32,16 +32,6 @@ pub(crate) enum Pending {
     Resource(Rc<dyn Resource>),
     /// The callback of a request that was done at once.
     Callback(Callback),
-}
-
-/// Whose time has come when an entry of the timer heap is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimerTarget {
-    /// The resource in this slot. A resource takes its timers out of the heap when it is released,
-    /// which is before its slot can be another's.
-    Resource(usize),
-    /// A pass over Node's timer lists.
-    Lists,
 }
 
 /// Counts of one loop, since it was made.
@@ -77,11 +67,12 @@ pub(crate) struct State {
     pub(super) signalled: LocalQueue<Rc<dyn Resource>>,
     pub(super) ticks: LocalQueue<Callback>,
     pub(super) checkpoint_ends: LocalQueue<Callback>,
-    pub(super) heap: Guarded<Heap<TimerTarget>>,
-    pub(super) timer_serial: Cell<u64>,
+    /// The deadlines of resources, by their slots. A resource takes its own out when it is released, which
+    /// is before its slot can be another's.
+    pub(super) heap: Guarded<Heap<usize>>,
     pub(crate) lists: Guarded<TimerLists<Fired<TimerId>>>,
-    /// The heap's entry for all of Node's timers together, and its deadline.
-    lists_timer: Cell<Option<(Key, u64)>>,
+    /// Where a pass over Node's lists stands among the deadlines of the heap.
+    pub(super) lists_due: Cell<Option<Rank>>,
     pub(crate) immediates: Guarded<Immediates>,
     pub(crate) idle: WatchList<Rc<dyn Resource>>,
     pub(crate) prepare: WatchList<Rc<dyn Resource>>,
@@ -131,9 +122,8 @@ impl State {
             ticks: LocalQueue::default(),
             checkpoint_ends: LocalQueue::default(),
             heap: Guarded::default(),
-            timer_serial: Cell::new(0),
             lists: Guarded::default(),
-            lists_timer: Cell::new(None),
+            lists_due: Cell::new(None),
             immediates: Guarded::default(),
             idle: WatchList::default(),
             prepare: WatchList::default(),
@@ -186,75 +176,11 @@ impl State {
         &self.clock
     }
 
-    // --- timers ---
-
-    /// Puts an entry into the timer heap. Equal deadlines keep the order of these calls.
-    pub(crate) fn arm(&self, deadline_ns: u64, target: TimerTarget) -> Key {
-        let rank = (deadline_ns, self.next_timer_serial());
-        self.heap.with(|heap| heap.insert(rank, target))
-    }
-
-    /// Gives an entry another deadline, behind those that are equal. False if it is not there.
-    pub(crate) fn rearm(&self, key: Key, deadline_ns: u64) -> bool {
-        let rank = (deadline_ns, self.next_timer_serial());
-        self.heap.with(|heap| heap.set_rank(key, rank))
-    }
-
-    /// Takes an entry out. False if it is not there, since it is due or was taken out before.
-    pub(crate) fn disarm(&self, key: Key) -> bool {
-        self.heap.with(|heap| heap.remove(key)).is_some()
-    }
-
-    fn next_timer_serial(&self) -> u64 {
-        let serial = self.timer_serial.get() + 1;
-        self.timer_serial.set(serial);
-        serial
-    }
-
     /// The order in which idle, prepare and check handles were started.
     pub(crate) fn next_watch_serial(&self) -> u64 {
         let serial = self.watch_serial.get() + 1;
         self.watch_serial.set(serial);
         serial
-    }
-
-    /// Whether any timer is armed, be it a handle's, a resource's or Node's.
-    #[inline]
-    pub(super) fn has_timers(&self) -> bool {
-        !self.heap.with(|heap| heap.is_empty())
-    }
-
-    /// Sees to it that the heap knows when Node's lists are due next, no earlier than `not_before`.
-    /// A pass over the lists does this at its end.
-    pub(crate) fn schedule_lists(&self, not_before: u64) {
-        if self.progress.pass.get().is_some() {
-            return;
-        }
-        let expiry = self.lists.with(|lists| lists.next_expiry());
-        let deadline = expiry.map(|ms| ms.saturating_mul(NS_PER_MS).max(not_before));
-        match (self.lists_timer.get(), deadline) {
-            (Some((_, armed)), Some(deadline)) if armed == deadline => {}
-            (Some((key, _)), Some(deadline)) => {
-                if self.rearm(key, deadline) {
-                    self.lists_timer.set(Some((key, deadline)));
-                } else {
-                    self.lists_timer.set(Some((self.arm(deadline, TimerTarget::Lists), deadline)));
-                }
-            }
-            (None, Some(deadline)) => {
-                self.lists_timer.set(Some((self.arm(deadline, TimerTarget::Lists), deadline)));
-            }
-            (Some((key, _)), None) => {
-                self.disarm(key);
-                self.lists_timer.set(None);
-            }
-            (None, None) => {}
-        }
-    }
-
-    /// The heap's entry for the lists came up.
-    pub(super) fn lists_are_due(&self) {
-        self.lists_timer.set(None);
     }
 
     // --- liveness ---
@@ -278,7 +204,9 @@ impl State {
     /// Whether anything at all could call back, be it referenced or not. An unreferenced immediate
     /// alone could not: poll blocks as if it were not there.
     pub(super) fn is_waiting(&self) -> bool {
-        self.is_alive_without_main() || self.live.unref_handles.get() > 0 || self.has_timers()
+        self.is_alive_without_main()
+            || self.live.unref_handles.get() > 0
+            || self.next_deadline().is_some()
     }
 
     /// Whether the phases before poll call nobody.
@@ -311,7 +239,7 @@ impl State {
         if must_not_block {
             return Some(Duration::ZERO);
         }
-        let ((deadline, _), _) = self.heap.with(|heap| heap.first())?;
+        let deadline = self.next_deadline()?;
         // From a fresh clock: with a cached one, callbacks that took long would delay the next
         // timer by as much. Rounded up: a timer is never early.
         let left = deadline.saturating_sub(self.clock.now_ns());

@@ -1,7 +1,9 @@
 //! The timers phase: `Timer` handles by deadline, and among them, as one timer, all of Node's.
 
+use super::deadlines::Due;
 use super::progress::{Entry, Stage};
-use super::{Dispatcher, Event, Flow, Kind, TimerTarget};
+use super::{Dispatcher, Event, Flow, Kind, State};
+use crate::base::Key;
 use crate::base::clock::NS_PER_MS;
 use crate::timers::{Fired, Pass, Step, TimerId};
 
@@ -12,10 +14,11 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
     let progress = &state.progress;
     match entry {
         Entry::Fresh => {
-            if !state.has_timers() {
+            if !state.may_have_timers() {
                 return Ok(());
             }
-            progress.due.set((state.update_time(), state.timer_serial.get()));
+            let serial = state.heap.with(|heap| heap.last_serial());
+            progress.due.set((state.update_time(), serial));
             deactivate_due(d);
         }
         Entry::After(thrown_in) => {
@@ -28,21 +31,13 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
             }
         }
     }
-    let (deadline, serial) = progress.due.get();
-    while let Some(target) = state.heap.with(|heap| {
-        let (rank, key) = heap.first()?;
-        // The lists' entry has a new serial when a timer was cleared meanwhile. What is due of them was
-        // due before, and must not hide the timers behind it.
-        let is_old = rank.1 <= serial || heap.get(key) == Some(&TimerTarget::Lists);
-        if rank.0 <= deadline && is_old { heap.remove(key) } else { None }
-    }) {
-        match target {
-            TimerTarget::Lists => {
-                state.lists_are_due();
+    while let Some(due) = state.take_due(progress.due.get()) {
+        match due {
+            Due::Lists => {
                 progress.pass.set(Some(Pass::new(state.update_time() / NS_PER_MS)));
                 run_lists(d)?;
             }
-            TimerTarget::Resource(slot) => {
+            Due::Resource(slot) => {
                 if let Some(resource) = state.registry.get(slot) {
                     resource.dispatch(Event::Timer, d)?;
                 }
@@ -60,13 +55,7 @@ fn deactivate_due(d: &mut Dispatcher<'_>) {
         return;
     }
     let mut slots = Vec::new();
-    state.heap.with(|heap| {
-        heap.each_due(deadline, |target| {
-            if let TimerTarget::Resource(slot) = target {
-                slots.push(*slot);
-            }
-        });
-    });
+    state.heap.with(|heap| heap.each_due(deadline, |slot| slots.push(*slot)));
     for slot in slots {
         if let Some(resource) = state.registry.get(slot)
             && resource.handle().kind() == Kind::Timer
@@ -80,52 +69,74 @@ fn deactivate_due(d: &mut Dispatcher<'_>) {
 fn run_lists(d: &mut Dispatcher<'_>) -> Flow {
     let state = d.state();
     let progress = &state.progress;
-    while let Some(mut pass) = progress.pass.get() {
+    let Some(mut pass) = progress.pass.get() else { return Ok(()) };
+    loop {
         let step = state.lists.with(|lists| lists.step(&mut pass));
         progress.pass.set(Some(pass));
         match step {
             Step::Drain => d.checkpoint()?,
-            Step::Run(key, action) => fire(d, key, action)?,
+            Step::Run(key, action) => {
+                fire(state, key, action)?;
+                if !state.executor.is_owed() {
+                    pass.nothing_to_drain();
+                }
+            }
             Step::Done(owed) => {
                 progress.pass.set(None);
-                // A timer that became due during the pass waits for an iteration.
-                state.schedule_lists((state.now_ns() / NS_PER_MS + 1) * NS_PER_MS);
-                if owed {
-                    d.checkpoint()?;
-                }
+                state.pass_ended();
+                return if owed { d.checkpoint() } else { Ok(()) };
             }
         }
     }
-    Ok(())
 }
 
 /// Runs one timer, without a drain: the pass says when that comes.
-fn fire(d: &mut Dispatcher<'_>, key: crate::base::Key, action: Fired<TimerId>) -> Flow {
-    let state = d.state();
-    let mut running = Running { state, key, callback: None, start: 0 };
+fn fire(state: &State, key: Key, action: Fired<TimerId>) -> Flow {
     match action {
-        Fired::Once(callback) => callback()?,
-        Fired::Wake(waker) => waker.wake(),
+        Fired::Once(callback) => {
+            let _ends = Once { state, key };
+            callback.call()?;
+        }
+        Fired::Wake(waker) => {
+            let _ends = Once { state, key };
+            waker.wake();
+        }
         Fired::Again(callback) => {
             // An interval counts from before its callback.
-            running.start = state.timer_start();
-            running.callback.insert(callback)(TimerId::new(state.id, key))?;
+            let start = state.timer_start();
+            let mut running = Again { state, key, start, callback: Some(callback) };
+            let callback = running.callback.as_mut().expect("just put there");
+            callback(TimerId::new(state.id, key))?;
         }
     }
     state.check_exit()
 }
 
-/// A timer that fires: it goes back to its list or is forgotten, also after a panic.
-struct Running<'a> {
-    state: &'a super::State,
-    key: crate::base::Key,
-    callback: Option<Box<dyn FnMut(TimerId) -> crate::Result>>,
-    start: u64,
+/// A timer that fires for the only time: it is forgotten then, also after a panic.
+struct Once<'a> {
+    state: &'a State,
+    key: Key,
 }
 
-impl Drop for Running<'_> {
+impl Drop for Once<'_> {
     fn drop(&mut self) {
-        let action = self.callback.take().map(Fired::Again);
+        let replaced = self.state.lists.with(|lists| lists.finish_once(self.key));
+        drop(replaced);
+    }
+}
+
+/// A timer that may fire again: it goes back to its list, also after a panic.
+struct Again<'a> {
+    state: &'a State,
+    key: Key,
+    start: u64,
+    callback: Option<Box<dyn FnMut(TimerId) -> crate::Result>>,
+}
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        let Some(callback) = self.callback.take() else { return };
+        let action = Fired::Again(callback);
         let cleared = self.state.lists.with(|lists| lists.finish(self.key, action, self.start));
         drop(cleared);
     }

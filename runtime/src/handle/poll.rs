@@ -180,7 +180,7 @@ impl Inner {
         let interest = self.interest();
         self.set_interest(interest)?;
         self.handle.set_active(!interest.is_none());
-        self.handle.hold(self.clone(), !self.started.get().is_none());
+        self.handle.hold(!self.started.get().is_none());
         Ok(())
     }
 }

@@ -95,7 +95,7 @@ impl Async {
         });
         self.0.senders.set(Arc::downgrade(&token));
         self.set_active(true);
-        self.hold(self.0.clone(), true);
+        self.hold(true);
         AsyncSender { token }
     }
 }
@@ -122,7 +122,7 @@ impl Resource for Inner {
         // Senders first: one that sends and then goes must be heard.
         if !self.has_senders() {
             self.handle.set_active(false);
-            self.handle.hold(self.clone(), false);
+            self.handle.hold(false);
         }
         if !self.signal.is_pending.swap(false, SeqCst) {
             return Ok(());

@@ -9,7 +9,7 @@ use super::handle_type;
 use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Key};
 use crate::error::{Outcome, Result};
-use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, Resource, TimerTarget, current};
+use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, Resource, current};
 
 handle_type! {
     /// A timer that can be stopped and started again, as libuv's.
@@ -49,7 +49,7 @@ handle_type! {
 pub(crate) struct Inner {
     handle: Handle,
     callback: CallbackSlot<dyn FnMut(&Timer) -> Result>,
-    /// Its entry in the loop's heap while it is armed.
+    /// Its deadline in the loop's heap, once it was started. It goes when it comes.
     armed: Cell<Option<Key>>,
     deadline_ns: Cell<u64>,
     repeat: Cell<Option<Duration>>,
@@ -93,7 +93,7 @@ impl Timer {
         inner.repeat.set(repeat.into().filter(|repeat| !repeat.is_zero()));
         inner.was_started.set(true);
         inner.arm(after);
-        self.hold(inner.clone(), true);
+        self.hold(true);
         drop(inner.callback.set(Box::new(move |timer| f(timer).into_result())));
         Ok(())
     }
@@ -102,8 +102,8 @@ impl Timer {
     /// running does nothing.
     pub fn stop(&self) {
         if !self.is_closing() {
-            self.0.disarm();
-            self.hold(self.0.clone(), false);
+            self.0.rest();
+            self.hold(false);
         }
     }
 
@@ -119,7 +119,7 @@ impl Timer {
         }
         if let Some(repeat) = self.0.repeat.get() {
             self.0.arm(repeat);
-            self.hold(self.0.clone(), true);
+            self.hold(true);
         }
         Ok(())
     }
@@ -144,16 +144,24 @@ impl Timer {
 }
 
 impl Inner {
+    #[inline]
     fn arm(&self, after: Duration) {
         let state = self.handle.state();
         let deadline = state.now_ns().saturating_add(saturating_ns(after));
         self.deadline_ns.set(deadline);
         let is_rearmed = self.armed.get().is_some_and(|key| state.rearm(key, deadline));
         if !is_rearmed {
-            let target = TimerTarget::Resource(self.handle.slot());
-            self.armed.set(Some(state.arm(deadline, target)));
+            self.armed.set(Some(state.arm(deadline, self.handle.slot())));
         }
         self.handle.set_active(true);
+    }
+
+    /// Stops it, and lets it be found in the heap.
+    fn rest(&self) {
+        if let Some(key) = self.armed.get() {
+            self.handle.state().rest(key);
+        }
+        self.handle.set_active(false);
     }
 
     fn disarm(&self) {
@@ -176,7 +184,7 @@ impl Resource for Inner {
             Some(repeat) => self.arm(repeat),
             None => {
                 self.handle.set_active(false);
-                self.handle.hold(self.clone(), false);
+                self.handle.hold(false);
             }
         }
         let timer = Timer(self);

@@ -48,7 +48,7 @@ impl Watcher {
         self.started.set(Some(serial));
         self.list(state).start(serial, self.clone());
         self.handle.set_active(true);
-        self.handle.hold(self.clone(), true);
+        self.handle.hold(true);
         drop(self.callback.set(callback));
         Ok(())
     }
@@ -57,7 +57,7 @@ impl Watcher {
         if self.started.get().is_some() {
             self.unlist();
             self.handle.set_active(false);
-            self.handle.hold(self.clone(), false);
+            self.handle.hold(false);
             drop(self.callback.clear());
         }
     }

@@ -23,7 +23,7 @@ use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Key, Waiter, Wakers};
 use crate::error::{Outcome, Result};
 use crate::event_loop::{
-    Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, TimerTarget, current,
+    Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, current,
 };
 use crate::handle::handle_type;
 use crate::reactor::{Interest, Ready, Watched};
@@ -242,7 +242,7 @@ impl Inner {
             self.tell_later(error);
         }
         self.handle.set_active(is_wanted);
-        self.handle.hold(self.clone(), self.is_listening.get());
+        self.handle.hold(self.is_listening.get());
     }
 
     fn ask_for_nothing(&self) {
@@ -281,7 +281,7 @@ impl Inner {
         }
         self.ask_for_nothing();
         let deadline = state.update_time().saturating_add(saturating_ns(PAUSE));
-        let timer = state.arm(deadline, TimerTarget::Resource(self.handle.slot()));
+        let timer = state.arm(deadline, self.handle.slot());
         if let Some(former) = self.paused.replace(Some(timer)) {
             state.disarm(former);
         }

@@ -9,7 +9,6 @@ impl TimerId {
         let Some(lp) = context::find(self.loop_id()) else { return };
         let state = lp.state();
         let action = state.lists.with(|lists| lists.clear(self.key()));
-        state.schedule_lists(0);
         drop(action);
     }
 
@@ -20,9 +19,7 @@ impl TimerId {
         let Some(lp) = context::find(self.loop_id()) else { return false };
         let state = lp.state();
         let start = state.timer_start();
-        let is_there = state.lists.with(|lists| lists.refresh(self.key(), start));
-        state.schedule_lists(0);
-        is_there
+        state.change_lists(|lists| lists.refresh(self.key(), start))
     }
 
     /// Lets the timer keep the loop alive: the default.

@@ -4,9 +4,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{ImmediateId, TimerId};
-use crate::base::InlineFn;
-use crate::base::Key;
 use crate::base::clock::ms_up;
+use crate::base::{InlineFn, Key};
 use crate::error::Outcome;
 use crate::event_loop::LoopRef;
 use crate::task::{self, JoinHandle, Microtask, Woken};
@@ -22,7 +21,7 @@ impl LoopRef {
         delay: Duration,
         f: impl FnOnce() -> R + 'static,
     ) -> TimerId {
-        let action = Fired::Once(Box::new(move || f().into_result()));
+        let action = Fired::Once(InlineFn::new(move || f().into_result()));
         self.insert_timer(Timer::once(action, timeout_ms(delay)))
     }
 
@@ -53,8 +52,7 @@ impl LoopRef {
             return TimerId::new(state.id, Key::DEAD);
         }
         let start = state.timer_start();
-        let key = state.lists.with(|lists| lists.insert(timer, start));
-        state.schedule_lists(0);
+        let key = state.change_lists(|lists| lists.insert(timer, start));
         TimerId::new(state.id, key)
     }
 

@@ -1,8 +1,11 @@
 //! Node's timers and immediates as plain data: they decide what is next, the loop runs it.
 
+mod durations;
 mod ids;
 mod immediates;
 mod lists;
+#[cfg(test)]
+mod model;
 
 pub use ids::TimerId;
 pub(crate) use immediates::{Immediate, Immediates};

@@ -11,7 +11,7 @@ use super::kind::StreamHandle;
 use super::resource::{IDLE, READING, Stream};
 use crate::base::Key;
 use crate::base::clock::saturating_ns;
-use crate::event_loop::{Dispatcher, Flow, Resource, TimerTarget};
+use crate::event_loop::{Dispatcher, Flow, Resource};
 
 #[derive(Debug)]
 pub(crate) struct Idle {
@@ -33,7 +33,7 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     fn arm_idle(&self, deadline_ns: u64) -> Key {
-        self.state().arm(deadline_ns, TimerTarget::Resource(self.handle().slot()))
+        self.state().arm(deadline_ns, self.handle().slot())
     }
 
     pub(crate) fn disarm_idle(&self) {

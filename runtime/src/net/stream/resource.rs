@@ -142,7 +142,7 @@ impl<S: StreamHandle> Stream<S> {
         if !self.handle.is_closing() {
             let held = !self.has(HELD);
             self.set(HELD, held);
-            self.handle.hold(self.clone(), held);
+            self.handle.hold(held);
         }
     }
 

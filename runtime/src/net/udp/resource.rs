@@ -87,7 +87,7 @@ impl Inner {
         let held = receives || is_sending;
         if held != self.has(HELD) && !self.handle.is_closing() {
             self.set(HELD, held);
-            self.handle.hold(self.clone(), held);
+            self.handle.hold(held);
         }
     }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::{Listener, State};
+use crate::base::InlineFn;
 use crate::base::clock::ms_up;
 use crate::error::{Aborted, Outcome};
 use crate::event_loop::current;
@@ -64,7 +65,8 @@ impl AbortSignal {
                 trigger.pull();
                 Ok(())
             };
-            lp.insert_timer(Timer::once(Fired::Once(Box::new(abort)), ms_up(delay).max(1))).unref()
+            lp.insert_timer(Timer::once(Fired::Once(InlineFn::new(abort)), ms_up(delay).max(1)))
+                .unref()
         }))
     }
 

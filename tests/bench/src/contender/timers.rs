@@ -1,6 +1,8 @@
 //! `timers-fire`, `timers-churn` and `timers-rearm`.
 //!
-//! Node's timers (`set_timeout`), or with `--timer handle` libuv's ([`Timer`]).
+//! `--timer timeout` measures Node's timers (`set_timeout`), `--timer handle` libuv's ([`Timer`]). Where it is
+//! not given, `timers-fire` takes Node's: each timer is made for its one time. The other two take libuv's, since
+//! the peers' timers count from a time their loop has read as well; Node's read the clock at each start.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -22,8 +24,8 @@ enum Which {
     Handle,
 }
 
-fn which(args: &Args) -> Result<Which> {
-    match args.value_or("timer", "timeout".to_owned())?.as_str() {
+fn which(args: &Args, default: &str) -> Result<Which> {
+    match args.value_or("timer", default.to_owned())?.as_str() {
         "timeout" => Ok(Which::Timeout),
         "handle" => Ok(Which::Handle),
         other => Err(Error::other(format!("--timer {other}: timeout or handle"))),
@@ -31,7 +33,7 @@ fn which(args: &Args) -> Result<Which> {
 }
 
 pub(super) fn fire(args: &Args) -> Result<()> {
-    let (count, which) = (args.value("n")?, which(args)?);
+    let (count, which) = (args.value("n")?, which(args, "timeout")?);
     let mut lp = Loop::new()?;
     let _here = lp.enter();
     let fired = Rc::new(Cell::new(0));
@@ -59,7 +61,7 @@ pub(super) fn churn(args: &Args) -> Result<()> {
     let (count, live) = (args.value("n")?, args.value("live")?);
     let lp = Loop::new()?;
     let _here = lp.enter();
-    match which(args)? {
+    match which(args, "handle")? {
         Which::Timeout => churn_timeouts(count, live),
         Which::Handle => churn_handles(count, live),
     }
@@ -100,7 +102,7 @@ pub(super) fn rearm(args: &Args) -> Result<()> {
     let (count, live) = (args.value("n")?, args.value("live")?);
     let lp = Loop::new()?;
     let _here = lp.enter();
-    match which(args)? {
+    match which(args, "handle")? {
         Which::Timeout => {
             let timers = (0..live).map(|_| set_timeout_mut(DELAY, |_| ())).collect();
             rearm_each(timers, count, TimerId::refresh)
