@@ -20,7 +20,7 @@ impl<T> Default for LocalQueue<T> {
 }
 
 impl<T> LocalQueue<T> {
-    #[inline]
+    #[inline(always)] // an entry that is passed by memory would be stored twice
     pub(crate) fn push(&self, entry: T) {
         self.ring.borrow_mut().push_back(entry);
         self.len.set(self.len.get() + 1);

@@ -194,7 +194,6 @@ impl<T> Unpin for Request<T> {}
 impl<T> Future for Request<T> {
     type Output = io::Result<T>;
 
-    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         std::task::ready!(coop::poll_proceed(cx));
         match self.take() {

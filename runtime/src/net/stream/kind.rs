@@ -102,8 +102,11 @@ macro_rules! byte_stream {
             ///
             /// # Cancel safety
             /// No bytes are lost: nothing was read.
-            pub async fn read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.0.read_with(|socket| self.0.recv(socket, buffer)).await
+            pub fn read(
+                &self,
+                buffer: &mut [u8],
+            ) -> impl Future<Output = std::io::Result<usize>> {
+                self.0.read_with(|socket| self.0.recv(socket, buffer))
             }
 
             /// Reads without taking: the next read gives the same bytes.
@@ -113,8 +116,11 @@ macro_rules! byte_stream {
             ///
             /// # Cancel safety
             /// Nothing is lost.
-            pub async fn peek(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                self.0.read_with(|socket| crate::sys::peek(socket, buffer)).await
+            pub fn peek(
+                &self,
+                buffer: &mut [u8],
+            ) -> impl Future<Output = std::io::Result<usize>> {
+                self.0.read_with(|socket| crate::sys::peek(socket, buffer))
             }
 
             /// Waits until a read would find data, the end or an error.
@@ -124,9 +130,8 @@ macro_rules! byte_stream {
             ///
             /// # Cancel safety
             /// Nothing is lost.
-            pub async fn readable(&self) -> std::io::Result<()> {
-                let probe = &mut [0];
-                self.0.read_with(|socket| crate::sys::peek(socket, probe)).await.map(drop)
+            pub fn readable(&self) -> impl Future<Output = std::io::Result<()>> {
+                self.0.read_with(|socket| crate::sys::peek(socket, &mut [0]).map(drop))
             }
 
             /// Reads what is there, without waiting.
