@@ -21,49 +21,49 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 /// Room for the closure.
 type Place = MaybeUninit<usize>;
 
-/// A `Box<dyn FnOnce() -> R>` without the box.
-pub(crate) struct InlineFn<R: 'static> {
+/// A `Box<dyn FnOnce(A) -> R>` without the box.
+pub(crate) struct InlineFn<A: 'static, R: 'static> {
     /// A closure of the type that `calls` was made for.
     place: Place,
-    calls: &'static Calls<R>,
+    calls: &'static Calls<A, R>,
     /// Whether the closure may be sent to another thread was forgotten, so it may not.
-    is_local: PhantomData<Box<dyn FnOnce() -> R>>,
+    is_local: PhantomData<Box<dyn FnOnce(A) -> R>>,
 }
 
 /// What can be done to a place, by whoever forgot what is in it.
-struct Calls<R> {
+struct Calls<A, R> {
     /// Moves the closure out and calls it.
-    call: unsafe fn(&mut Place) -> R,
+    call: unsafe fn(&mut Place, A) -> R,
     /// Drops the closure in its place.
     drop: unsafe fn(&mut Place),
 }
 
-impl<R: 'static> InlineFn<R> {
+impl<A: 'static, R: 'static> InlineFn<A, R> {
     #[inline]
-    pub(crate) fn new<F: FnOnce() -> R + 'static>(f: F) -> Self {
+    pub(crate) fn new<F: FnOnce(A) -> R + 'static>(f: F) -> Self {
         if fits::<F>() { Self::in_place(f) } else { Self::in_place(Box::new(f)) }
     }
 
     #[inline]
-    fn in_place<F: FnOnce() -> R + 'static>(f: F) -> Self {
+    fn in_place<F: FnOnce(A) -> R + 'static>(f: F) -> Self {
         // Known when this is compiled: it costs nothing.
         assert!(fits::<F>());
         let mut place = Place::uninit();
         // SAFETY: `f` fits, as was just seen.
         unsafe { place.as_mut_ptr().cast::<F>().write(f) };
-        Self { place, calls: &Of::<F, R>::CALLS, is_local: PhantomData }
+        Self { place, calls: &Of::<F, A, R>::CALLS, is_local: PhantomData }
     }
 
     #[inline]
-    pub(crate) fn call(self) -> R {
+    pub(crate) fn call(self, argument: A) -> R {
         let mut me = ManuallyDrop::new(self);
         // SAFETY: `calls` was made for the closure that is in the place. It is moved out once: `self` is
         // not dropped.
-        unsafe { (me.calls.call)(&mut me.place) }
+        unsafe { (me.calls.call)(&mut me.place, argument) }
     }
 }
 
-impl<R: 'static> Drop for InlineFn<R> {
+impl<A: 'static, R: 'static> Drop for InlineFn<A, R> {
     fn drop(&mut self) {
         // SAFETY: `calls` was made for the closure that is in the place: had it been moved out, by
         // `call`, this would not run.
@@ -71,7 +71,7 @@ impl<R: 'static> Drop for InlineFn<R> {
     }
 }
 
-impl<R: 'static> fmt::Debug for InlineFn<R> {
+impl<A: 'static, R: 'static> fmt::Debug for InlineFn<A, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("InlineFn")
     }
@@ -82,17 +82,17 @@ const fn fits<F>() -> bool {
 }
 
 /// The calls of the closure type `F`.
-struct Of<F, R>(PhantomData<(F, R)>);
+struct Of<F, A, R>(PhantomData<(F, A, R)>);
 
-impl<F: FnOnce() -> R, R> Of<F, R> {
-    const CALLS: Calls<R> = Calls { call: Self::call, drop: Self::drop };
+impl<F: FnOnce(A) -> R, A, R> Of<F, A, R> {
+    const CALLS: Calls<A, R> = Calls { call: Self::call, drop: Self::drop };
 
     /// # Safety
     /// There is an `F` in `place`, and nobody uses it after this.
-    unsafe fn call(place: &mut Place) -> R {
+    unsafe fn call(place: &mut Place, argument: A) -> R {
         // SAFETY: as the caller has promised.
         let f = unsafe { place.as_ptr().cast::<F>().read() };
-        f()
+        f(argument)
     }
 
     /// # Safety
@@ -116,18 +116,18 @@ mod tests {
         let count = Rc::new(Cell::new(0));
         let make = || {
             let count = count.clone();
-            InlineFn::new(move || {
-                count.set(count.get() + 1);
+            InlineFn::new(move |n| {
+                count.set(count.get() + n);
                 captured
             })
         };
-        assert!(make().call() == captured);
+        assert!(make().call(1) == captured);
         assert_eq!((count.get(), Rc::strong_count(&count)), (1, 1));
         let (called, dropped) = (make(), make());
         assert_eq!(Rc::strong_count(&count), 3);
         drop(dropped);
         assert_eq!((count.get(), Rc::strong_count(&count)), (1, 2));
-        assert!(called.call() == captured);
+        assert!(called.call(1) == captured);
         assert_eq!((count.get(), Rc::strong_count(&count)), (2, 1));
     }
 
@@ -145,8 +145,8 @@ mod tests {
         #[repr(align(64))]
         struct Aligned(u8);
         let aligned = Aligned(7);
-        let address = InlineFn::new(move || (&raw const aligned).addr());
-        assert_eq!(address.call() % 64, 0);
+        let address = InlineFn::new(move |()| (&raw const aligned).addr());
+        assert_eq!(address.call(()) % 64, 0);
         each_captured_value_is_dropped_once(aligned);
     }
 
@@ -154,12 +154,12 @@ mod tests {
     fn a_panic_drops_what_was_captured() {
         let count = Rc::new(());
         let captured = count.clone();
-        let f = InlineFn::new(move || {
+        let f = InlineFn::new(move |()| {
             let _captured = &captured;
             panic!("on purpose");
         });
-        let f: InlineFn<()> = f;
-        assert!(catch_unwind(AssertUnwindSafe(|| f.call())).is_err());
+        let f: InlineFn<(), ()> = f;
+        assert!(catch_unwind(AssertUnwindSafe(|| f.call(()))).is_err());
         assert_eq!(Rc::strong_count(&count), 1);
     }
 }

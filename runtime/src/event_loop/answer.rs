@@ -12,15 +12,15 @@ use std::mem::replace;
 use std::task::{Context, Poll, Waker};
 
 use super::{Dispatcher, Flow, State};
-use crate::base::Guarded;
+use crate::base::{Guarded, InlineFn};
 use crate::error::Result;
 use crate::task::keep;
 
-pub(super) type Callback<V> = Box<dyn FnOnce(V) -> Result>;
+pub(crate) type Callback<V> = InlineFn<V, Result>;
 
 /// Where an answer stands. Every step gives back what is foreign code to run or to drop, which the
 /// caller does with nothing borrowed.
-pub(super) enum Stage<V> {
+pub(super) enum Stage<V: 'static> {
     Open,
     Awaited(Waker),
     Callback(Callback<V>),
@@ -30,7 +30,7 @@ pub(super) enum Stage<V> {
 }
 
 /// What settling an answer leaves to do.
-pub(super) enum Settled<V> {
+pub(super) enum Settled<V: 'static> {
     Call(Callback<V>, V),
     Wake(Waker),
     /// Whoever comes for it finds it.
@@ -38,7 +38,7 @@ pub(super) enum Settled<V> {
     Drop(V),
 }
 
-impl<V> Stage<V> {
+impl<V: 'static> Stage<V> {
     #[inline]
     pub(super) fn settle(&mut self, value: V) -> Settled<V> {
         match replace(self, Self::Taken) {
@@ -77,7 +77,7 @@ impl<V: 'static> Settled<V> {
     pub(super) fn tell(self, d: &mut Dispatcher<'_>) -> Flow {
         match self {
             Self::Call(callback, value) => {
-                let result = callback(value);
+                let result = callback.call(value);
                 d.done(result)
             }
             Self::Wake(waker) => {
@@ -95,7 +95,7 @@ impl<V: 'static> Settled<V> {
     /// Where no callback may run: it waits for the pending phase.
     pub(super) fn tell_later(self, state: &State) {
         match self {
-            Self::Call(callback, value) => state.call_later(move || callback(value)),
+            Self::Call(callback, value) => state.call_later(move || callback.call(value)),
             other => other.abandon(),
         }
     }
@@ -112,18 +112,18 @@ impl<V: 'static> Settled<V> {
 }
 
 /// One value on its way from the loop to one waiter.
-pub(crate) struct Answer<V> {
+pub(crate) struct Answer<V: 'static> {
     stage: Guarded<Stage<V>>,
     is_settled: Cell<bool>,
 }
 
-impl<V> std::fmt::Debug for Answer<V> {
+impl<V: 'static> std::fmt::Debug for Answer<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Answer").field("is_settled", &self.is_settled.get()).finish()
     }
 }
 
-impl<V> Default for Answer<V> {
+impl<V: 'static> Default for Answer<V> {
     fn default() -> Self {
         Self { stage: Guarded::new(Stage::Open), is_settled: Cell::new(false) }
     }
@@ -175,7 +175,7 @@ impl<V: 'static> Answer<V> {
     /// runs in a call of the API.
     pub(crate) fn callback(&self, callback: Callback<V>, state: &State) {
         match self.put(Stage::Taken) {
-            Stage::Here(value) => state.call_later(move || callback(value)),
+            Stage::Here(value) => state.call_later(move || callback.call(value)),
             former => {
                 drop(former);
                 drop(self.put(Stage::Callback(callback)));

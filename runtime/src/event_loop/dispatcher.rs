@@ -115,7 +115,7 @@ impl<'a> Dispatcher<'a> {
                 if !std::mem::take(&mut skip_ticks) {
                     progress.set_stage(Stage::Tick);
                     while let Some(tick) = state.ticks.pop() {
-                        tick.call()?;
+                        tick.call(())?;
                         state.check_exit()?;
                     }
                 }
@@ -142,7 +142,7 @@ impl<'a> Dispatcher<'a> {
     /// One turn of the microtask queue.
     fn turn(&mut self, microtask: Microtask) -> Flow {
         match microtask {
-            Microtask::Callback(callback) => callback.call(),
+            Microtask::Callback(callback) => callback.call(()),
             Microtask::Future(Woken::Task(task)) => self.state.executor.run(task),
             Microtask::Future(Woken::Main) => self.poll_main(),
         }
@@ -180,7 +180,7 @@ impl<'a> Dispatcher<'a> {
         for _ in 0..ends {
             // Fewer are left if one of them ended the loop.
             let Some(end) = state.checkpoint_ends.pop() else { break };
-            end.call()?;
+            end.call(())?;
             state.check_exit()?;
         }
         for _ in 0..errors {
@@ -203,7 +203,7 @@ impl<'a> Dispatcher<'a> {
 
     /// Runs the pending part of a callback that is called once.
     pub(crate) fn call_once(&mut self, callback: Callback) -> Flow {
-        let result = callback.call();
+        let result = callback.call(());
         self.done(result)
     }
 }

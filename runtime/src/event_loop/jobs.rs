@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use super::answer::{Settled, Stage};
 use super::liveness::add;
 use super::{Dispatcher, Flow, State};
-use crate::base::{Arena, Guarded, Key};
+use crate::base::{Arena, Guarded, InlineFn, Key};
 use crate::error::Uncaught;
 use crate::pool::{self, Lane, Refused, Ticket};
 use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
@@ -222,7 +222,7 @@ impl JobOwner for State {
             Ok(Stage::Here(ended)) => {
                 let entry = self.jobs.remove(key);
                 if let Some(Entry { stage: Stage::Callback(f), .. }) = entry {
-                    self.call_later(move || f(ended));
+                    self.call_later(move || f.call(ended));
                 }
             }
             other => drop(other),
@@ -261,7 +261,7 @@ impl JobOwner for State {
             // It is carried out all the same, and nobody else will see its panic.
             None => self.on_job_end(
                 key,
-                Box::new(move |ended| {
+                InlineFn::new(move |ended| {
                     report(ended);
                     Ok(())
                 }),

@@ -164,32 +164,40 @@ impl Loop {
             Some(MainFuture { poll, waker }) => Some(MainFuture { poll: &mut *poll, waker }),
             None => None,
         };
-        drive(state, Dispatcher::new(state, main, &mut self.buffer), body)
+        drive(state, &mut Dispatcher::new(state, main, &mut self.buffer), body)
     }
 }
 
+#[inline]
 fn drive<R>(
     state: &Rc<State>,
-    mut d: Dispatcher<'_>,
+    d: &mut Dispatcher<'_>,
     mut body: impl FnMut(&mut Dispatcher<'_>) -> Result<R>,
 ) -> Result<R, Fatal> {
     loop {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
             state.check_exit()?;
-            body(&mut d)
+            body(d)
         }));
-        let error = match attempt {
+        match attempt {
             Ok(Ok(done)) => return Ok(done),
-            Ok(Err(error)) if error.is::<Deadlock>() => return Err(Fatal::Deadlock),
-            Ok(Err(error)) => Uncaught::Error(error),
-            Err(payload) => Uncaught::Panic(payload),
-        };
-        state.progress.interrupt();
-        if state.exiting.get().is_some() {
-            return Err(Fatal::Exit);
+            Ok(Err(error)) => failed(state, Uncaught::Error(error))?,
+            Err(payload) => failed(state, Uncaught::Panic(payload))?,
         }
-        handle_uncaught(state, error)?;
     }
+}
+
+/// An attempt was ended by an error: says whether there is another one.
+#[cold]
+fn failed(state: &State, error: Uncaught) -> Result<(), Fatal> {
+    if matches!(&error, Uncaught::Error(error) if error.is::<Deadlock>()) {
+        return Err(Fatal::Deadlock);
+    }
+    state.progress.interrupt();
+    if state.exiting.get().is_some() {
+        return Err(Fatal::Exit);
+    }
+    handle_uncaught(state, error)
 }
 
 /// Gives an error to the handler, at once.
@@ -202,7 +210,7 @@ fn handle_uncaught(state: &State, error: Uncaught) -> Result<(), Fatal> {
         Ok(Ok(())) => {
             // So that there is a next callback, after which what is left over runs: as in Node
             // behind the immediates that the handler queued.
-            state.immediates.with(|all| all.push(Immediate::Callback(InlineFn::new(|| Ok(())))));
+            state.immediates.with(|all| all.push(Immediate::Callback(InlineFn::new(|()| Ok(())))));
             Ok(())
         }
         Ok(Err(error)) => Err(Fatal::Uncaught(Uncaught::Error(error))),

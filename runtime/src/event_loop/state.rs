@@ -24,7 +24,7 @@ use crate::task::{Executor, Limits, Microtask};
 use crate::timers::{Fired, Immediates, TimerId, TimerLists};
 
 /// A callback that is called once, such as a tick.
-pub(crate) type Callback = InlineFn<Result>;
+pub(crate) type Callback = InlineFn<(), Result>;
 
 /// What waits for the pending phase.
 pub(crate) enum Pending {
@@ -294,7 +294,7 @@ impl State {
     /// Lets `callback` run in the pending phase.
     pub(crate) fn call_later(&self, callback: impl FnOnce() -> Result + 'static) {
         if self.is_open() {
-            self.pending.push(Pending::Callback(InlineFn::new(callback)));
+            self.pending.push(Pending::Callback(InlineFn::new(|()| callback())));
         }
     }
 

@@ -95,7 +95,7 @@ fn fire(state: &State, key: Key, action: Fired<TimerId>) -> Flow {
     match action {
         Fired::Once(callback) => {
             let _ends = Once { state, key };
-            callback.call()?;
+            callback.call(())?;
         }
         Fired::Wake(waker) => {
             let _ends = Once { state, key };

@@ -10,7 +10,7 @@ use crate::event_loop::{Answer, Dispatcher, Flow, InFlight, State};
 
 /// The loop's end of such a request. It keeps the loop alive until it is settled.
 #[derive(Debug)]
-pub(crate) struct Plain<T> {
+pub(crate) struct Plain<T: 'static> {
     state: Rc<State>,
     answer: Rc<Answer<io::Result<T>>>,
     in_flight: Option<InFlight>,

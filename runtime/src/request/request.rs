@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::RequestId;
-use crate::base::Key;
+use crate::base::{InlineFn, Key};
 use crate::error::{Outcome, Result, Uncaught};
 use crate::event_loop::{Answer, State, current};
 use crate::task::coop;
@@ -99,12 +99,13 @@ impl<T> Request<T> {
                 RequestId::DEAD
             }
             Stage::Waiting(waiting) => {
-                let f = Box::new(move |result| f(result).into_result());
+                let f = InlineFn::new(move |result| f(result).into_result());
                 waiting.answer().callback(f, waiting.state());
                 waiting.id()
             }
             Stage::Job(state, key) => {
-                state.on_job_end(key, Box::new(move |ended| f(result_of(ended)).into_result()));
+                let f = InlineFn::new(move |ended| f(result_of(ended)).into_result());
+                state.on_job_end(key, f);
                 RequestId::of_job(state.id, key)
             }
             Stage::Taken => RequestId::DEAD,
@@ -124,11 +125,11 @@ impl<T> Request<T> {
             }
             Stage::Waiting(waiting) => {
                 let report = reporting(waiting.state());
-                waiting.answer().callback(Box::new(report), waiting.state());
+                waiting.answer().callback(InlineFn::new(report), waiting.state());
             }
             Stage::Job(state, key) => {
                 let report = reporting::<T>(&state);
-                state.on_job_end(key, Box::new(move |ended| report(result_of(ended))));
+                state.on_job_end(key, InlineFn::new(move |ended| report(result_of(ended))));
             }
             Stage::Done(Ok(_)) | Stage::Taken => {}
         }

@@ -21,7 +21,7 @@ impl LoopRef {
         delay: Duration,
         f: impl FnOnce() -> R + 'static,
     ) -> TimerId {
-        let action = Fired::Once(InlineFn::new(move || f().into_result()));
+        let action = Fired::Once(InlineFn::new(move |()| f().into_result()));
         self.insert_timer(Timer::once(action, timeout_ms(delay)))
     }
 
@@ -58,9 +58,10 @@ impl LoopRef {
 
     /// [`set_immediate`](crate::set_immediate) on this loop.
     pub fn set_immediate<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) -> ImmediateId {
-        self.insert_immediate(Immediate::Callback(InlineFn::new(move || f().into_result())))
+        self.insert_immediate(Immediate::Callback(InlineFn::new(move |()| f().into_result())))
     }
 
+    #[inline]
     pub(crate) fn insert_immediate(&self, immediate: Immediate) -> ImmediateId {
         let state = self.state();
         if !state.is_open() {
@@ -73,17 +74,17 @@ impl LoopRef {
 
     /// [`next_tick`](crate::next_tick) on this loop.
     pub fn next_tick<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) {
-        self.state().next_tick(InlineFn::new(move || f().into_result()));
+        self.state().next_tick(InlineFn::new(move |()| f().into_result()));
     }
 
     /// [`queue_microtask`](crate::queue_microtask) on this loop.
     pub fn queue_microtask<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) {
-        self.state().queue_microtask(InlineFn::new(move || f().into_result()));
+        self.state().queue_microtask(InlineFn::new(move |()| f().into_result()));
     }
 
     /// [`at_checkpoint_end`](crate::at_checkpoint_end) on this loop.
     pub fn at_checkpoint_end<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) {
-        self.state().at_checkpoint_end(InlineFn::new(move || f().into_result()));
+        self.state().at_checkpoint_end(InlineFn::new(move |()| f().into_result()));
     }
 
     /// [`spawn`](crate::spawn) on this loop. On a loop that is gone the future is dropped, and the

@@ -22,7 +22,7 @@ pub(crate) struct ExitPayload;
 
 /// One entry of the microtask queue.
 pub(crate) enum Microtask {
-    Callback(InlineFn<Result>),
+    Callback(InlineFn<(), Result>),
     Future(Woken),
 }
 

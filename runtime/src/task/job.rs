@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::Executor;
-use crate::base::Key;
+use crate::base::{InlineFn, Key};
 use crate::error::{Cancelled, JoinError, LoopGone, Outcome, Result};
 use crate::pool::{self, Job};
 
@@ -72,7 +72,7 @@ impl Ended {
 }
 
 /// What is called with the end of a job.
-pub(crate) type OnEnd = Box<dyn FnOnce(Ended) -> Result>;
+pub(crate) type OnEnd = InlineFn<Ended, Result>;
 
 /// A loop, as the owner of what waits for its jobs.
 pub(crate) trait JobOwner {
@@ -105,7 +105,8 @@ impl<T: 'static> JobHandle<Result<T, JoinError>> {
     }
 
     pub(super) fn callback<R: Outcome>(self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
-        self.owner.on_job_end(self.key, Box::new(move |ended| f(result_of(ended)).into_result()));
+        self.owner
+            .on_job_end(self.key, InlineFn::new(move |ended| f(result_of(ended)).into_result()));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// What an immediate does.
 pub(crate) enum Immediate {
-    Callback(InlineFn<Result>),
+    Callback(InlineFn<(), Result>),
     /// A task yields to the loop.
     Wake(std::task::Waker),
 }
@@ -33,6 +33,7 @@ struct Entry {
 }
 
 impl Immediates {
+    #[inline(always)] // an entry that is passed by memory would be stored twice
     pub(crate) fn push(&mut self, action: Immediate) -> u64 {
         self.refs += 1;
         self.queue.push_back(Some(Entry { action, is_ref: true }));
@@ -92,6 +93,7 @@ impl Immediates {
     }
 
     /// The next immediate of the batch that was not cleared.
+    #[inline]
     pub(crate) fn next_of_batch(&mut self) -> Option<Immediate> {
         while self.first < self.batch_end {
             let entry = self.queue.pop_front().expect("the batch is a part of the queue");
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     fn callback() -> Immediate {
-        Immediate::Callback(InlineFn::new(|| Ok(())))
+        Immediate::Callback(InlineFn::new(|()| Ok(())))
     }
 
     #[test]

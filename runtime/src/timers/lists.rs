@@ -31,7 +31,7 @@ const NONE: u32 = u32::MAX;
 /// What a timer does when it fires.
 pub(crate) enum Fired<Id> {
     /// `set_timeout`.
-    Once(InlineFn<Result>),
+    Once(InlineFn<(), Result>),
     /// `set_timeout_mut` and `set_interval`.
     Again(Box<dyn FnMut(Id) -> Result>),
     /// A task sleeps.

@@ -61,7 +61,7 @@ impl AbortSignal {
     pub fn timeout(delay: Duration) -> Self {
         let lp = current();
         Self(State::of_timer(|trigger| {
-            let abort = move || {
+            let abort = move |()| {
                 trigger.pull();
                 Ok(())
             };
