@@ -60,6 +60,18 @@ pub fn percentiles(name: &str, mut samples: Vec<Duration>) {
     }
 }
 
+/// Prints what starting took: the first time, with all that is cold then, and usually.
+///
+/// # Errors
+/// If some of the starts never came to a first callback.
+pub fn start_up(samples: Vec<Duration>, count: u64) -> Result<()> {
+    check_done(samples.len() as u64, count)?;
+    let first = samples.first().map_or(0, Duration::as_nanos);
+    figure("start_first", first as f64 / 1000.0, "us");
+    percentiles("start", samples);
+    Ok(())
+}
+
 /// Fails unless all that was asked for was done: a fast way to do nothing is no result.
 ///
 /// # Errors

@@ -21,8 +21,11 @@ pub(super) fn echo(args: &Args) -> Result<()> {
 }
 
 /// Callbacks read into the loop's buffer anyway; the future waits before it takes one.
+///
+/// With `--drain true` each connection has its drain callback from the start, as in the README.
 pub(super) fn mem(args: &Args) -> Result<()> {
     match args.api()? {
+        Api::Callback if args.value_or("drain", false)? => serve(args, by_two_callbacks),
         Api::Callback => serve(args, by_callback),
         Api::Future => serve(args, |listener| by_future(listener, echo_without_buffer)),
     }
@@ -37,6 +40,24 @@ fn by_callback(listener: TcpListener) {
                 socket.write(data);
                 if socket.is_full() {
                     socket.on_drain(|socket| socket.resume());
+                    socket.pause();
+                }
+            }
+            Err(_) => {} // a reset: the socket closes by itself
+        });
+        Ok(())
+    });
+}
+
+fn by_two_callbacks(listener: TcpListener) {
+    listener.listen(|_, socket| -> runtime::Result {
+        socket.set_nodelay(true)?;
+        socket.on_drain(|socket| socket.resume());
+        socket.read_start(|socket, data| match data {
+            Ok([]) => drop(socket.shutdown()),
+            Ok(data) => {
+                socket.write(data);
+                if socket.is_full() {
                     socket.pause();
                 }
             }
