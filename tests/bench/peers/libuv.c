@@ -59,7 +59,7 @@ static void each(const char *name, uint64_t start, uint64_t count, const char *u
 }
 
 static void rate(const char *name, uint64_t start, uint64_t count, const char *unit) {
-    printf("%s %.3f %s/s\n", name, count * 1e9 / (uv_hrtime() - start), unit);
+    if (count > 0) printf("%s %.3f %s/s\n", name, count * 1e9 / (uv_hrtime() - start), unit);
 }
 
 static int compare(const void *one, const void *other) {
@@ -68,6 +68,7 @@ static int compare(const void *one, const void *other) {
 }
 
 static void percentiles(const char *name, uint64_t *samples, size_t count) {
+    if (count == 0) return;
     qsort(samples, count, sizeof *samples, compare);
     printf("%s_p50 %.3f us\n", name, samples[count / 2] / 1e3);
     printf("%s_p99 %.3f us\n", name, samples[count * 99 / 100] / 1e3);
@@ -397,6 +398,7 @@ static void beside(const char *name, uint64_t idle, void (*make)(union idle_hand
     uint64_t count = number("--n");
     union idle_handle *handles = allocate((idle + 1) * sizeof *handles);
     for (uint64_t i = 0; i < idle; i++) make(&handles[i], i);
+    uv_run(loop, UV_RUN_NOWAIT); /* sockets are registered */
     uint64_t start = uv_hrtime();
     for (uint64_t i = 0; i < count; i++) uv_run(loop, UV_RUN_NOWAIT);
     each(name, start, count, "iteration");

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bench::args::Args;
 use bench::delays::Delays;
-use bench::report::{check_done, each, exit_code, percentiles, rate, ready, start_up, unsupported};
+use bench::report::{check_done, each, exit_code, percentiles, rate, ready, unsupported};
 use bench::serve;
 use shared::{BATCH, BUFFER, Counter, FILE_LEN, POOL_THREADS, SMALL_BUFFER};
 use smol::channel::{Receiver, Sender, unbounded};
@@ -30,28 +30,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    if args.workload() == "start" {
-        return start(args);
-    }
     if args.workload() == "pool" {
         // SAFETY: no other thread is there yet to read the environment.
         unsafe { std::env::set_var("BLOCKING_MAX_THREADS", POOL_THREADS.to_string()) };
     }
     let executor = Executor::default();
     smol::block_on(executor.run(work(&executor, args)))
-}
-
-/// The thread that polls is one for the process, and starts with the first of its sockets.
-fn start(args: &Args) -> Result<()> {
-    let count: u64 = args.value("n")?;
-    let mut samples = Vec::new();
-    for _ in 0..count {
-        let start = Instant::now();
-        let executor = LocalExecutor::new();
-        let first = executor.spawn(async move { start.elapsed() });
-        samples.push(smol::block_on(executor.run(first)));
-    }
-    start_up(samples, count)
 }
 
 async fn work(executor: &Executor, args: &Args) -> Result<()> {

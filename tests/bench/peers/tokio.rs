@@ -317,7 +317,7 @@ async fn iterate(args: &Args) -> Result<()> {
 }
 
 async fn iterate_often(name: &str, count: u64) -> Result<()> {
-    yield_now().await; // tasks begin
+    yield_now().await;
     let start = Instant::now();
     for _ in 0..count {
         yield_now().await;
@@ -352,6 +352,9 @@ async fn beside(
     let mut tasks = Vec::new();
     for _ in 0..idle {
         tasks.push(make().await?);
+    }
+    for _ in 0..idle {
+        yield_now().await; // each begins in an iteration of its own
     }
     iterate_often(name, count).await?;
     tasks.iter().for_each(JoinHandle::abort);

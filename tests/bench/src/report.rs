@@ -45,10 +45,12 @@ pub fn each(name: &str, start: Instant, count: u64, unit: &str) {
     figure(name, elapsed.as_nanos() as f64 / count as f64, &format!("ns/{unit}"));
 }
 
-/// Prints the rate of `count` operations, since `start`.
+/// Prints the rate of `count` operations, since `start`. Of none there is no rate.
 pub fn rate(name: &str, start: Instant, count: u64, unit: &str) {
     let elapsed = start.elapsed();
-    figure(name, count as f64 / elapsed.as_secs_f64(), &format!("{unit}/s"));
+    if count > 0 {
+        figure(name, count as f64 / elapsed.as_secs_f64(), &format!("{unit}/s"));
+    }
 }
 
 /// Prints the median and the 99th percentile of `samples`, as `NAME_p50` and `NAME_p99`.

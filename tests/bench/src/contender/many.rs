@@ -11,6 +11,9 @@ use runtime::{Loop, secs, spawn};
 use crate::args::Args;
 use crate::report::{check_done, each};
 
+/// As many tasks begin in one iteration, and more.
+const BEGIN_AT_ONCE: u64 = 1000;
+
 const NOWHERE: &str = "127.0.0.1:0";
 
 pub(super) fn many(args: &Args) -> Result<()> {
@@ -52,7 +55,9 @@ fn measure<T>(name: &str, count: u64, idle: u64, make: impl Fn(u64) -> Result<T>
     // So that there is something to wait for.
     TcpListener::bind(NOWHERE)?.listen(|_, _| ());
     let _idle = (0..idle).map(make).collect::<Result<Vec<_>>>()?;
-    lp.run_nowait()?; // tasks begin
+    for _ in 0..=idle / BEGIN_AT_ONCE {
+        lp.run_nowait()?;
+    }
     let mut done = 0;
     let start = Instant::now();
     for _ in 0..count {

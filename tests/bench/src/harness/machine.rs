@@ -1,11 +1,12 @@
 //! The machine that a report was made on, as far as it matters.
 
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::process::Command;
 
 use super::peer::{output, package};
 
-/// Returns the report's first section.
+/// Returns a list: hardware, versions. No name of a host and no path: those are nobody's business.
 pub(super) fn describe() -> String {
     let lines = [
         ("processor", processor()),
@@ -19,12 +20,8 @@ pub(super) fn describe() -> String {
         ("crates", locked_versions()),
     ];
     let lines = lines.map(|(what, value)| format!("- {what}: {value}\n"));
-    format!("## The machine\n\n{}\n{LEGEND}", lines.concat())
+    lines.concat()
 }
-
-const LEGEND: &str = "\
-Medians of all rounds, ± half the distance between the best and the worst. In brackets is ours against \
-that contender: above 1.00, ours is faster or smaller. `cpu` is the server's own time on a core.\n";
 
 fn processor() -> String {
     let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -53,9 +50,8 @@ fn locked_versions() -> String {
         let mut values = package.trim().lines().filter_map(|line| line.split('"').nth(1));
         Some((values.next()?, values.next()?))
     });
-    let ours: Vec<_> = packages
-        .filter(|(name, _)| CRATES.contains(name))
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    ours.join(", ")
+    // Where another crate wants an older one of the same name, ours is the last.
+    let newest: BTreeMap<_, _> = packages.filter(|(name, _)| CRATES.contains(name)).collect();
+    let newest: Vec<_> = newest.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    newest.join(", ")
 }
