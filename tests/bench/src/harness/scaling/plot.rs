@@ -3,12 +3,15 @@
 use std::io::{Error, Result};
 use std::path::Path;
 
+use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 use super::sweep::{Line, Sweep};
 
-const SIZE: (u32, u32) = (800, 460);
+const SIZE: (u32, u32) = (860, 460);
+const KEY_WIDTH: u32 = 150;
+const FONT: (&str, u32) = ("sans-serif", 17);
 
 /// Told apart by those who see few colours, too: Okabe and Ito's.
 const COLOURS: [RGBColor; 7] = [
@@ -45,42 +48,53 @@ impl Sweep {
         let x = (first / 1.2..last * 1.2).log_scale();
         let root = SVGBackend::new(path, SIZE).into_drawing_area();
         root.fill(&WHITE).map_err(Error::other)?;
-        let mut chart = ChartBuilder::on(&root)
-            .caption(self.title, ("sans-serif", 20))
+        let (left, right) = root.split_horizontally(SIZE.0 - KEY_WIDTH);
+        let mut chart = ChartBuilder::on(&left)
+            .caption(self.title, FONT)
             .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(64)
+            .x_label_area_size(52)
+            .y_label_area_size(72)
             .build_cartesian_2d(x, y)
             .map_err(Error::other)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
+            .label_style(FONT)
+            .axis_desc_style(FONT)
             .x_desc(self.x)
             .y_desc(self.y)
             .x_label_formatter(&|x| amount(*x))
             .y_label_formatter(&|y| amount(*y))
             .draw()
             .map_err(Error::other)?;
-        for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+        for (number, line) in lines.iter().enumerate() {
+            let colour = COLOURS[number % COLOURS.len()];
             let points = || line.points.iter().map(|(x, y)| (*x as f64, *y));
-            let style = colour.stroke_width(2);
             chart
-                .draw_series(LineSeries::new(points(), style))
-                .map_err(Error::other)?
-                .label(line.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style));
+                .draw_series(LineSeries::new(points(), colour.stroke_width(2)))
+                .map_err(Error::other)?;
             let dots = points().map(|point| Circle::new(point, 3, colour.filled()));
             chart.draw_series(dots).map_err(Error::other)?;
+            draw_key(&right, number as i32, line.name, colour)?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.2))
-            .draw()
-            .map_err(Error::other)?;
         root.present().map_err(Error::other)
     }
+}
+
+/// Says beside the plot which line is whose.
+fn draw_key<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    number: i32,
+    name: &str,
+    colour: RGBColor,
+) -> Result<()>
+where
+    B::ErrorType: Send + Sync + 'static,
+{
+    let y = 60 + number * 24;
+    let stroke = PathElement::new([(0, y), (20, y)], colour.stroke_width(2));
+    area.draw(&stroke).map_err(Error::other)?;
+    area.draw(&Text::new(name.to_owned(), (26, y - 8), FONT)).map_err(Error::other)
 }
 
 fn amount(value: f64) -> String {
