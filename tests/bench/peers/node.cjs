@@ -300,7 +300,7 @@ const workloads = {
 function main() {
   const names = ['port', 'n', 'live', 'msgs', 'dir', 'api', 'loops', 'tasks', 'inflight', 'lat', 'length', 'idle', 'sockets', 'turns', 'drain', 'timer', 'only'];
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string' }]));
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const { values, positionals } = parseArgs({ options, allowPositionals: true, strict: false });
   const run = workloads[positionals[0]];
   // One that was asked for more loops than one would pass for a slow one.
   if (run === undefined || (values.loops ?? '1') !== '1') {
