@@ -49,6 +49,7 @@ impl Figure {
     /// Returns the value with three digits, which are all that a measurement has.
     pub(super) fn short(&self) -> String {
         match self.value {
+            value if value.fract() == 0.0 && value < 1e5 => format!("{value}"),
             1e6.. => format!("{:.1} M", self.value / 1e6),
             1e5.. => format!("{:.0} k", self.value / 1e3),
             100.0.. => format!("{:.0}", self.value),

@@ -11,7 +11,7 @@ pub(super) fn describe() -> String {
     let lines = [
         ("processor", processor()),
         ("kernel", first_line_of("/proc/sys/kernel/osrelease")),
-        ("load average before", first_line_of("/proc/loadavg")),
+        ("load average before", load_average()),
         ("commit", version("git", &["describe", "--always", "--dirty"])),
         ("compiler", version("rustc", &["--version"])),
         ("C compiler", version("cc", &["--version"])),
@@ -33,6 +33,12 @@ fn processor() -> String {
 
 fn first_line_of(path: &str) -> String {
     read_to_string(path).map_or_else(|error| error.to_string(), |text| text.trim().to_owned())
+}
+
+/// Of the last 1, 5 and 15 minutes.
+fn load_average() -> String {
+    let line = first_line_of("/proc/loadavg");
+    line.split_whitespace().take(3).collect::<Vec<_>>().join(", ")
 }
 
 fn version(program: &str, arguments: &[&str]) -> String {

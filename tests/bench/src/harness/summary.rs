@@ -46,8 +46,8 @@ fn row(goal: &Goal, columns: &[Column<'_>]) -> Option<String> {
         to_peer.map_or_else(String::new, verdict),
         match goal.aim {
             Aim::Nothing => String::new(),
-            Aim::AtMost(most) => met(ours.value <= most, &format!("<= {most}")),
-            Aim::AtLeast(least) => met(ours.value >= least, &format!(">= {least}")),
+            Aim::AtMost(most) => met(ours.value <= most, &format!("<= {}", short(most))),
+            Aim::AtLeast(least) => met(ours.value >= least, &format!(">= {}", short(least))),
             Aim::OfFloor(ratio) => reached(to_floor, ratio, "floor"),
             Aim::OfBestPeer(ratio) => reached(to_peer, ratio, "best peer"),
             Aim::Of(name, ratio) =>
@@ -80,6 +80,10 @@ fn reached(ratio: Option<f64>, wanted: f64, of: &str) -> String {
         Some(ratio) => met(ratio >= wanted, &wanted_in_words),
         None => format!("{wanted_in_words}, which is not there"),
     }
+}
+
+fn short(value: f64) -> String {
+    Figure::new("", value, "").short()
 }
 
 fn met(is_met: bool, goal: &str) -> String {
