@@ -88,8 +88,8 @@ fn churn() -> Sweep {
     Sweep {
         name: "timers-churn",
         title: "A timer cancelled and another set",
-        about: "Random delays of 1 to 61 s, the oldest goes. Each touches a timer that was long not \
-                touched, so from 100,000 on all pay for the memory; libuv's heap pays for its depth too."
+        about: "Random delays of 1 to 61 s, the oldest goes. Each step touches one that was long not touched, so \
+                from 100,000 on the memory is paid for; a heap pays for its depth too."
             .to_owned(),
         x: "live timers",
         y: "ns",
@@ -171,7 +171,8 @@ fn pool() -> Sweep {
     Sweep {
         name: "pool",
         title: "The pool against the size of its jobs",
-        about: "4 threads, 1,000 jobs under way, each spins. 1.0 is all cores at nothing else."
+        about: "4 threads, 1,000 jobs under way, each spins. 1.0 is all cores at nothing else. Jobs of no size \
+                have no ideal: they are the row of empty jobs in the tables."
             .to_owned(),
         x: "size of a job, ns",
         y: "share of the ideal",
