@@ -102,10 +102,7 @@ macro_rules! byte_stream {
             ///
             /// # Cancel safety
             /// No bytes are lost: nothing was read.
-            pub fn read(
-                &self,
-                buffer: &mut [u8],
-            ) -> impl Future<Output = std::io::Result<usize>> {
+            pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
                 self.0.read_with(|socket| self.0.recv(socket, buffer))
             }
 
@@ -116,10 +113,7 @@ macro_rules! byte_stream {
             ///
             /// # Cancel safety
             /// Nothing is lost.
-            pub fn peek(
-                &self,
-                buffer: &mut [u8],
-            ) -> impl Future<Output = std::io::Result<usize>> {
+            pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
                 self.0.read_with(|socket| crate::sys::peek(socket, buffer))
             }
 

@@ -32,15 +32,16 @@ pub(super) fn once(
     scratch: &Scratch,
 ) -> Outcome {
     let mut command = contender.command(workload.command);
+    command.args(workload.flags);
     match workload.kind {
-        Kind::Server { load, connections, requests, flags } => {
+        Kind::Server { load, connections, requests } => {
             let amount = [
                 "--connections".to_owned(),
                 connections.to_string(),
                 "--requests".to_owned(),
                 requests.at(scale).to_string(),
             ];
-            serve(command.args(flags), load, &amount)
+            serve(&mut command, load, &amount)
         }
         Kind::InProcess { arguments, cpu } => {
             let amount = arguments.iter().map(|(name, n)| (*name, n.at(scale)));

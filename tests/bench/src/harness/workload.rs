@@ -8,6 +8,8 @@ pub(super) struct Workload {
     pub(super) about: &'static str,
     /// The contender's sub-command.
     pub(super) command: &'static str,
+    /// What the contender is told beyond the amount.
+    pub(super) flags: Flags,
     pub(super) kind: Kind,
     pub(super) field: Field,
 }
@@ -26,7 +28,7 @@ pub(super) enum Field {
 /// Who does the measuring.
 pub(super) enum Kind {
     /// The load generator: its sub-command, connections and requests.
-    Server { load: &'static str, connections: u64, requests: Amount, flags: Flags },
+    Server { load: &'static str, connections: u64, requests: Amount },
     /// The contender itself.
     InProcess { arguments: Arguments, cpu: Cpu },
 }
@@ -99,18 +101,15 @@ const ALL: &[Workload] = &[
     Workload {
         name: "idle-drain",
         about: "the same, each with a drain callback",
-        command: "mem",
-        kind: Kind::Server {
-            load: "idle",
-            connections: 8000,
-            requests: Fixed(1),
-            flags: &["--drain", "true"],
-        },
+        flags: &["--drain", "true"],
         field: Field::OursAlone,
+        ..server("", "", "mem", ("idle", 8000, Fixed(1)))
     },
     one("timers-fire", "timers set and fired", &[("--n", Scaled(1_000_000))]),
     one("timers-churn", "timers cancelled and set", &[("--n", Scaled(2_000_000)), LIVE]),
     one("timers-rearm", "timers armed again", &[("--n", Scaled(3_000_000)), LIVE]),
+    timeouts("timeouts-churn", "timers-churn", &[("--n", Scaled(1_000_000)), LIVE]),
+    timeouts("timeouts-rearm", "timers-rearm", &[("--n", Scaled(1_000_000)), LIVE]),
     one("spawn", "tasks spawned and run", &[("--n", Scaled(1_000_000))]),
     one("yield", "tasks that yield", &[("--n", Scaled(2_000_000)), ("--tasks", Fixed(100))]),
     one("chan", "two tasks, two channels", &[("--n", Scaled(500_000))]),
@@ -150,8 +149,8 @@ const fn server(
     command: &'static str,
     (load, connections, requests): (&'static str, u64, Amount),
 ) -> Workload {
-    let kind = Kind::Server { load, connections, requests, flags: &[] };
-    Workload { name, about, command, kind, field: Field::BothFaces }
+    let kind = Kind::Server { load, connections, requests };
+    Workload { name, about, command, flags: &[], kind, field: Field::BothFaces }
 }
 
 const fn many_threads(
@@ -161,10 +160,16 @@ const fn many_threads(
     (arguments, times): (Arguments, u64),
 ) -> Workload {
     let kind = Kind::InProcess { arguments, cpu: PerOperation(times) };
-    Workload { name, about, command, kind, field: Field::BothFaces }
+    Workload { name, about, command, flags: &[], kind, field: Field::BothFaces }
+}
+
+/// Timers, ours by `set_timeout`. The peers have one kind.
+const fn timeouts(name: &'static str, command: &'static str, arguments: Arguments) -> Workload {
+    let about = "the same, ours by set_timeout, which reads the clock at each start";
+    Workload { command, flags: &["--timer", "timeout"], ..one(name, about, arguments) }
 }
 
 const fn one(name: &'static str, about: &'static str, arguments: Arguments) -> Workload {
     let kind = Kind::InProcess { arguments, cpu: Untold };
-    Workload { name, about, command: name, kind, field: Field::OneFace }
+    Workload { name, about, command: name, flags: &[], kind, field: Field::OneFace }
 }

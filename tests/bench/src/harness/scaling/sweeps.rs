@@ -76,7 +76,7 @@ const LIVE: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 const fn timer_lines(figure: &'static str) -> [LineOf; 5] {
     [
-        line("ours, set_timeout", "ours", &[], figure),
+        line("ours, set_timeout", "ours", &["--timer", "timeout"], figure),
         line("ours, Timer", "ours", &["--timer", "handle"], figure),
         line("floor", "floor", &[], figure),
         line("tokio", "tokio", &[], figure),
