@@ -33,7 +33,7 @@ pub(crate) fn on_pool<T: Send + 'static>(
 /// order the jobs were done, each followed by a checkpoint.
 ///
 /// # Errors
-/// A panic of the job is the handle's [`JoinError::Panicked`]; the thread lives on.
+/// A panic of the job is the handle's [`JoinError::Panicked`](crate::JoinError::Panicked); the thread lives on.
 ///
 /// # Panics
 /// If this thread has no current loop.

@@ -45,12 +45,21 @@ static const char *argument(const char *name) {
 
 static uint64_t number(const char *name) { return strtoull(argument(name), NULL, 10); }
 
+/* One that was asked for more loops than one would pass for a slow one. */
+static void refuse_loops(void) {
+    for (int i = 2; i + 1 < argument_count; i++)
+        if (strcmp(arguments[i], "--loops") == 0 && strcmp(arguments[i + 1], "1") != 0) {
+            fprintf(stderr, "--loops %s: not supported\n", arguments[i + 1]);
+            exit(UNSUPPORTED);
+        }
+}
+
 static void each(const char *name, uint64_t start, uint64_t count, const char *unit) {
     printf("%s %.3f ns/%s\n", name, (double)(uv_hrtime() - start) / count, unit);
 }
 
 static void rate(const char *name, uint64_t start, uint64_t count, const char *unit) {
-    printf("%s %.3f %s/s\n", name, count * 1e9 / (uv_hrtime() - start), unit);
+    if (count > 0) printf("%s %.3f %s/s\n", name, count * 1e9 / (uv_hrtime() - start), unit);
 }
 
 static int compare(const void *one, const void *other) {
@@ -59,6 +68,7 @@ static int compare(const void *one, const void *other) {
 }
 
 static void percentiles(const char *name, uint64_t *samples, size_t count) {
+    if (count == 0) return;
     qsort(samples, count, sizeof *samples, compare);
     printf("%s_p50 %.3f us\n", name, samples[count / 2] / 1e3);
     printf("%s_p99 %.3f us\n", name, samples[count * 99 / 100] / 1e3);
@@ -303,6 +313,111 @@ static void empty_iterations(void) {
     check_done(done, count);
 }
 
+static uint64_t started_at, first_at;
+
+static void on_first(uv_idle_t *handle) {
+    first_at = uv_hrtime();
+    uv_close((uv_handle_t *)handle, NULL);
+}
+
+static void start_up(void) {
+    uint64_t count = number("--n"), *samples = allocate(count * sizeof *samples);
+    for (uint64_t i = 0; i < count; i++) {
+        uv_loop_t fresh;
+        uv_idle_t first;
+        started_at = uv_hrtime();
+        check(uv_loop_init(&fresh));
+        check(uv_idle_init(&fresh, &first));
+        check(uv_idle_start(&first, on_first));
+        uv_run(&fresh, UV_RUN_DEFAULT);
+        samples[i] = first_at - started_at;
+        check(uv_loop_close(&fresh));
+    }
+    printf("start_first %.3f us\n", samples[0] / 1e3);
+    percentiles("start", samples, count);
+}
+
+/* Handles that have nothing to do: each is made, started, and where that does something stopped. */
+
+union idle_handle {
+    uv_handle_t handle;
+    uv_timer_t timer;
+    uv_idle_t idle;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_udp_t udp;
+    uv_tcp_t tcp;
+};
+
+static void nothing_timed(uv_timer_t *handle) { (void)handle; }
+static void nothing_idle(uv_idle_t *handle) { (void)handle; }
+static void nothing_prepared(uv_prepare_t *handle) { (void)handle; }
+static void nothing_checked(uv_check_t *handle) { (void)handle; }
+
+static void make_timer(union idle_handle *it, uint64_t i) {
+    (void)i;
+    check(uv_timer_init(loop, &it->timer));
+    check(uv_timer_start(&it->timer, nothing_timed, 3600 * 1000, 0));
+    uv_timer_stop(&it->timer);
+}
+
+static void make_watcher(union idle_handle *it, uint64_t i) {
+    switch (i % 3) {
+    case 0:
+        check(uv_idle_init(loop, &it->idle));
+        check(uv_idle_start(&it->idle, nothing_idle));
+        uv_idle_stop(&it->idle);
+        break;
+    case 1:
+        check(uv_prepare_init(loop, &it->prepare));
+        check(uv_prepare_start(&it->prepare, nothing_prepared));
+        uv_prepare_stop(&it->prepare);
+        break;
+    default:
+        check(uv_check_init(loop, &it->check));
+        check(uv_check_start(&it->check, nothing_checked));
+        uv_check_stop(&it->check);
+    }
+}
+
+static void make_udp(union idle_handle *it, uint64_t i) {
+    struct sockaddr_in address;
+    (void)i;
+    check(uv_ip4_addr("127.0.0.1", 0, &address));
+    check(uv_udp_init(loop, &it->udp));
+    check(uv_udp_bind(&it->udp, (struct sockaddr *)&address, 0));
+    check(uv_udp_recv_start(&it->udp, lend_buffer, on_datagram));
+}
+
+static void make_tcp(union idle_handle *it, uint64_t i) {
+    (void)i;
+    listen_at(&it->tcp, 0, on_connection);
+}
+
+static void beside(const char *name, uint64_t idle, void (*make)(union idle_handle *, uint64_t)) {
+    uint64_t count = number("--n");
+    union idle_handle *handles = allocate((idle + 1) * sizeof *handles);
+    for (uint64_t i = 0; i < idle; i++) make(&handles[i], i);
+    uv_run(loop, UV_RUN_NOWAIT); /* sockets are registered */
+    uint64_t start = uv_hrtime();
+    for (uint64_t i = 0; i < count; i++) uv_run(loop, UV_RUN_NOWAIT);
+    each(name, start, count, "iteration");
+    for (uint64_t i = 0; i < idle; i++) uv_close(&handles[i].handle, NULL);
+    uv_run(loop, UV_RUN_NOWAIT);
+    free(handles);
+}
+
+static void many(void) {
+    uint64_t idle = number("--idle"), sockets = number("--sockets");
+    uv_tcp_t listener; /* so that there is something to wait for */
+    listen_at(&listener, 0, on_connection);
+    beside("many_none", 0, make_timer);
+    beside("many_timers", idle, make_timer);
+    beside("many_watchers", idle, make_watcher);
+    beside("many_udp", sockets, make_udp);
+    beside("many_tcp", sockets, make_tcp);
+}
+
 /* Flights: `count` operations, some at a time; who lands starts the next. */
 
 struct flight {
@@ -340,6 +455,37 @@ static void start_job(struct flight *flight, uint64_t number) {
     uv_work_t *request = allocate(sizeof *request);
     request->data = flight;
     check(uv_queue_work(loop, request, no_job, on_job_done));
+}
+
+static uint64_t turns;
+
+/* As in src/spin.rs. */
+static void spin(uv_work_t *request) {
+    volatile uint64_t seed = 0x9e3779b97f4a7c15;
+    uint64_t state = seed;
+    (void)request;
+    for (uint64_t i = 0; i < turns; i++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+    }
+    seed = state;
+}
+
+static void start_spinning(struct flight *flight, uint64_t number) {
+    (void)number;
+    uv_work_t *request = allocate(sizeof *request);
+    request->data = flight;
+    check(uv_queue_work(loop, request, spin, on_job_done));
+}
+
+static void pool_spin(void) {
+    uint64_t count = number("--n"), width = number("--inflight");
+    turns = number("--turns");
+    fly(start_job, count < 1000 ? count : 1000, width); /* the threads start */
+    uint64_t start = uv_hrtime();
+    fly(start_spinning, count, width);
+    rate("pool_spin", start, count, "ops");
 }
 
 static void pool(void) {
@@ -548,7 +694,10 @@ static const struct {
     {"timers-rearm", timers_rearm},
     {"ticks", ticks},
     {"loop", empty_iterations},
+    {"many", many},
+    {"start", start_up},
     {"pool", pool},
+    {"pool-spin", pool_spin},
     {"wake", wake},
     {"fs", files},
     {"proc", processes},
@@ -557,6 +706,7 @@ static const struct {
 int main(int argc, char **argv) {
     argument_count = argc;
     arguments = argv;
+    refuse_loops();
     loop = uv_default_loop();
     for (size_t i = 0; argc > 1 && i < sizeof workloads / sizeof *workloads; i++)
         if (strcmp(argv[1], workloads[i].name) == 0) {

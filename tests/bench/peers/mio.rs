@@ -10,14 +10,15 @@
 mod shared;
 
 use std::io::{ErrorKind, Read, Result, Write};
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use bench::args::Args;
-use bench::report::{check_done, each, exit_code, rate, ready, unsupported};
-use mio::event::Event;
+use bench::report::{check_done, each, exit_code, rate, start_up, unsupported};
+use bench::serve;
+use mio::event::{Event, Source};
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Token, Waker};
 use shared::BUFFER;
@@ -32,11 +33,13 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     match args.workload() {
-        "echo" | "mem" => serve(args, Service::Echo),
-        "sink" => serve(args, Service::Sink),
-        "accept" => serve(args, Service::Close),
-        "udp" => udp(args),
-        "loop" => iterate(args),
+        "echo" | "mem" => serve::tcp(args, |listener| run_server(listener, Service::Echo)),
+        "sink" => serve::tcp(args, |listener| run_server(listener, Service::Sink)),
+        "accept" => serve::tcp(args, |listener| run_server(listener, Service::Close)),
+        "udp" => serve::udp(args, udp),
+        "loop" => iterate("loop_nowait", args.value("n")?, &mut nobody()),
+        "many" => many(args),
+        "start" => start(args),
         "wake" => wake(args),
         other => Err(unsupported(other)),
     }
@@ -49,8 +52,8 @@ enum Service {
     Close,
 }
 
-fn serve(args: &Args, service: Service) -> Result<()> {
-    let mut listener = TcpListener::from_std(shared::listener(args)?);
+fn run_server(listener: std::net::TcpListener, service: Service) -> Result<()> {
+    let mut listener = TcpListener::from_std(listener);
     let mut server = Server {
         poll: Poll::new()?,
         service,
@@ -59,7 +62,6 @@ fn serve(args: &Args, service: Service) -> Result<()> {
         buffer: vec![0; BUFFER],
     };
     server.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    ready()?;
     let mut events = Events::with_capacity(EVENTS);
     loop {
         wait(&mut server.poll, &mut events, None)?;
@@ -201,11 +203,10 @@ impl Connection {
     }
 }
 
-fn udp(args: &Args) -> Result<()> {
-    let mut socket = UdpSocket::from_std(shared::udp_socket(args)?);
+fn udp(socket: std::net::UdpSocket) -> Result<()> {
+    let mut socket = UdpSocket::from_std(socket);
     let mut poll = Poll::new()?;
     poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
-    ready()?;
     let mut events = Events::with_capacity(EVENTS);
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -228,17 +229,52 @@ fn answer_all(socket: &UdpSocket, buffer: &mut [u8]) -> Result<()> {
     }
 }
 
-fn iterate(args: &Args) -> Result<()> {
+fn start(args: &Args) -> Result<()> {
     let count: u64 = args.value("n")?;
+    let mut samples = Vec::new();
+    for _ in 0..count {
+        let start = Instant::now();
+        let mut poll = Poll::new()?;
+        let mut events = Events::with_capacity(EVENTS);
+        Waker::new(poll.registry(), LISTENER)?.wake()?;
+        wait(&mut poll, &mut events, Some(Duration::ZERO))?;
+        samples.push(start.elapsed());
+    }
+    start_up(samples, count)
+}
+
+/// Only sockets are something to a poller.
+fn many(args: &Args) -> Result<()> {
+    let (count, sockets): (u64, u64) = (args.value("n")?, args.value("sockets")?);
+    iterate("many_none", count, &mut nobody())?;
+    let udp = (0..sockets).map(|_| UdpSocket::bind(nowhere()));
+    iterate("many_udp", count, &mut udp.collect::<Result<Vec<_>>>()?)?;
+    let tcp = (0..sockets).map(|_| TcpListener::bind(nowhere()));
+    iterate("many_tcp", count, &mut tcp.collect::<Result<Vec<_>>>()?)
+}
+
+fn nowhere() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn nobody() -> [TcpListener; 0] {
+    []
+}
+
+/// Prints what an iteration takes beside these sockets.
+fn iterate(name: &str, count: u64, idle: &mut [impl Source]) -> Result<()> {
     let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind("127.0.0.1:0".parse().expect("an address"))?;
+    let mut listener = TcpListener::bind(nowhere())?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    for socket in idle {
+        poll.registry().register(socket, LISTENER, Interest::READABLE)?;
+    }
     let mut events = Events::with_capacity(EVENTS);
     let start = Instant::now();
     for _ in 0..count {
         wait(&mut poll, &mut events, Some(Duration::ZERO))?;
     }
-    each("loop_nowait", start, count, "iteration");
+    each(name, start, count, "iteration");
     Ok(())
 }
 

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::Result;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::task::Poll;
@@ -13,34 +12,12 @@ use std::time::{Duration, Instant};
 
 use bench::args::Args;
 use bench::report::{check_done, percentiles};
-use socket2::{Domain, Socket, Type};
 
 pub(crate) const BUFFER: usize = 64 * 1024;
 pub(crate) const SMALL_BUFFER: usize = 4 * 1024;
 pub(crate) const BATCH: u64 = 1000;
 pub(crate) const POOL_THREADS: usize = 4;
 pub(crate) const FILE_LEN: u64 = 1024;
-
-/// Returns the server's listener, non-blocking.
-pub(crate) fn listener(args: &Args) -> Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address(args)?.into())?;
-    socket.listen(4096)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-/// Returns the server's socket, non-blocking.
-pub(crate) fn udp_socket(args: &Args) -> Result<UdpSocket> {
-    let socket = UdpSocket::bind(address(args)?)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-fn address(args: &Args) -> Result<SocketAddrV4> {
-    Ok(SocketAddrV4::new(Ipv4Addr::LOCALHOST, args.value("port")?))
-}
 
 /// Returns the files of the `fs` workload.
 pub(crate) fn files(args: &Args) -> Result<Vec<PathBuf>> {

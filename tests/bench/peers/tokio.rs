@@ -3,7 +3,7 @@
 mod shared;
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{Error, Result};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use bench::args::Args;
 use bench::delays::Delays;
-use bench::report::{check_done, each, exit_code, percentiles, rate, ready, unsupported};
+use bench::report::{check_done, each, exit_code, percentiles, rate, start_up, unsupported};
+use bench::{serve, spin};
 use shared::{BATCH, BUFFER, FILE_LEN, POOL_THREADS, SMALL_BUFFER};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -26,6 +27,8 @@ use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tokio::time::{Sleep, sleep};
 use tokio::{fs, spawn};
 
+const NOWHERE: &str = "127.0.0.1:0";
+
 fn main() -> ExitCode {
     exit_code(Args::from_env().and_then(|args| run(&args)))
 }
@@ -33,9 +36,15 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let mut builder = Builder::new_current_thread();
     match args.workload() {
-        "pool" => _ = builder.max_blocking_threads(POOL_THREADS),
+        "echo" => return serve_all(args, echo),
+        "mem" => return serve_all(args, echo_without_buffer),
+        "sink" => return serve_all(args, sink),
+        "accept" => return serve_all(args, close),
+        "udp" => return serve::udp(args, udp),
+        "start" => return start(args),
+        "pool" | "pool-spin" => _ = builder.max_blocking_threads(POOL_THREADS),
         // Each yield of the only task is then one iteration of the loop.
-        "loop" => _ = builder.event_interval(1),
+        "loop" | "many" => _ = builder.event_interval(1),
         _ => {}
     }
     builder.enable_all().build()?.block_on(work(args))
@@ -43,11 +52,6 @@ fn run(args: &Args) -> Result<()> {
 
 async fn work(args: &Args) -> Result<()> {
     match args.workload() {
-        "echo" => serve(args, echo).await,
-        "mem" => serve(args, echo_without_buffer).await,
-        "sink" => serve(args, sink).await,
-        "accept" => serve(args, close).await,
-        "udp" => udp(args).await,
         "timers-fire" => fire(args).await,
         "timers-churn" => churn(args).await,
         "timers-rearm" => rearm(args).await,
@@ -55,7 +59,9 @@ async fn work(args: &Args) -> Result<()> {
         "yield" => yield_in_turn(args).await,
         "chan" => send_to_and_fro(args).await,
         "loop" => iterate(args).await,
+        "many" => many(args).await,
         "pool" => pool(args).await,
+        "pool-spin" => pool_spin(args).await,
         "wake" => wake(args).await,
         "fs" => files(args).await,
         "proc" => processes(args).await,
@@ -63,21 +69,28 @@ async fn work(args: &Args) -> Result<()> {
     }
 }
 
-async fn serve<F>(args: &Args, connection: impl Fn(TcpStream) -> F + Send + 'static) -> Result<()>
+fn serve_all<F>(
+    args: &Args,
+    connection: impl Fn(TcpStream) -> F + Copy + Send + 'static,
+) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let listener = TcpListener::from_std(shared::listener(args)?)?;
-    ready()?;
-    let accepting = spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            // An error is a reset, or the like: it ends this connection and nothing else.
-            spawn(connection(stream));
-        }
-    });
-    accepting.await?
+    serve::tcp(args, move |listener| {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener)?;
+            let accepting = spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await?;
+                    stream.set_nodelay(true)?;
+                    // An error is a reset, or the like: it ends this connection and nothing else.
+                    spawn(connection(stream));
+                }
+            });
+            accepting.await?
+        })
+    })
 }
 
 async fn echo(mut stream: TcpStream) -> Result<()> {
@@ -134,17 +147,18 @@ async fn close(stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-async fn udp(args: &Args) -> Result<()> {
-    let socket = UdpSocket::from_std(shared::udp_socket(args)?)?;
-    ready()?;
-    let answering = spawn(async move {
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let (len, sender) = socket.recv_from(&mut buffer).await?;
-            socket.send_to(&buffer[..len], sender).await?;
-        }
-    });
-    answering.await?
+fn udp(socket: std::net::UdpSocket) -> Result<()> {
+    Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let socket = UdpSocket::from_std(socket)?;
+        let answering = spawn(async move {
+            let mut buffer = vec![0; BUFFER];
+            loop {
+                let (len, sender) = socket.recv_from(&mut buffer).await?;
+                socket.send_to(&buffer[..len], sender).await?;
+            }
+        });
+        answering.await?
+    })
 }
 
 /// A timer with something to call is a task that sleeps.
@@ -219,14 +233,18 @@ async fn spawn_and_run(args: &Args) -> Result<()> {
     let done = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     for batch in (0..count).step_by(BATCH as usize) {
-        let tasks = (batch..count.min(batch + BATCH)).map(|_| {
+        let end = count.min(batch + BATCH);
+        let task = || {
             let done = done.clone();
-            spawn(async move { _ = done.fetch_add(1, Relaxed) })
-        });
-        join(tasks.collect()).await?;
+            async move { _ = done.fetch_add(1, Relaxed) }
+        };
+        (batch + 1..end).for_each(|_| drop(spawn(task())));
+        // Who came first runs first: all have run when the last has, and one handle is awaited.
+        spawn(task()).await?;
+        check_done(done.load(Relaxed), end)?;
     }
     each("spawn", start, count, "task");
-    check_done(done.load(Relaxed), count)
+    Ok(())
 }
 
 async fn yield_in_turn(args: &Args) -> Result<()> {
@@ -281,15 +299,81 @@ async fn answer(mut asked: UnboundedReceiver<u64>, answering: UnboundedSender<u6
     }
 }
 
-async fn iterate(args: &Args) -> Result<()> {
+fn start(args: &Args) -> Result<()> {
     let count: u64 = args.value("n")?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut samples = Vec::new();
+    for _ in 0..count {
+        let start = Instant::now();
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        samples.push(runtime.block_on(async { spawn(async move { start.elapsed() }).await })?);
+    }
+    start_up(samples, count)
+}
+
+async fn iterate(args: &Args) -> Result<()> {
+    let listener = TcpListener::bind(NOWHERE).await?;
     spawn(async move { listener.accept().await.map(drop) });
+    iterate_often("loop_nowait", args.value("n")?).await
+}
+
+async fn iterate_often(name: &str, count: u64) -> Result<()> {
+    yield_now().await;
     let start = Instant::now();
     for _ in 0..count {
         yield_now().await;
     }
-    each("loop_nowait", start, count, "iteration");
+    each(name, start, count, "iteration");
+    Ok(())
+}
+
+/// What is idle here is a task that waits: for nothing, or for a socket.
+async fn many(args: &Args) -> Result<()> {
+    let (count, idle, sockets) = (args.value("n")?, args.value("idle")?, args.value("sockets")?);
+    iterate_often("many_none", count).await?;
+    beside("many_tasks", count, idle, async || Ok(spawn(pending()))).await?;
+    beside("many_udp", count, sockets, async || {
+        let socket = UdpSocket::bind(NOWHERE).await?;
+        Ok(spawn(async move { socket.readable().await.expect("an open socket") }))
+    })
+    .await?;
+    beside("many_tcp", count, sockets, async || {
+        let listener = TcpListener::bind(NOWHERE).await?;
+        Ok(spawn(async move { listener.accept().await.map(drop).expect("an open socket") }))
+    })
+    .await
+}
+
+async fn beside(
+    name: &str,
+    count: u64,
+    idle: u64,
+    make: impl AsyncFn() -> Result<JoinHandle<()>>,
+) -> Result<()> {
+    let mut tasks = Vec::new();
+    for _ in 0..idle {
+        tasks.push(make().await?);
+    }
+    for _ in 0..idle {
+        yield_now().await; // each begins in an iteration of its own
+    }
+    iterate_often(name, count).await?;
+    tasks.iter().for_each(JoinHandle::abort);
+    for task in tasks {
+        // Aborted, and gone when this returns.
+        let _ = task.await;
+    }
+    Ok(())
+}
+
+async fn pool_spin(args: &Args) -> Result<()> {
+    let (count, width, turns) = (args.value("n")?, args.value("inflight")?, args.value("turns")?);
+    let run = move |turns| {
+        move |_| async move { spawn_blocking(move || spin::spin(turns)).await.map_err(Error::other) }
+    };
+    flight(1000.min(count), width, run(0)).await?; // the threads start
+    let start = Instant::now();
+    flight(count, width, run(turns)).await?;
+    rate("pool_spin", start, count, "ops");
     Ok(())
 }
 

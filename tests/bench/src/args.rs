@@ -69,7 +69,15 @@ impl Args {
     /// # Errors
     /// If it is not what is wanted.
     pub fn value_or<T: FromStr>(&self, name: &str, default: T) -> Result<T> {
-        if self.find(name).is_some() { self.value(name) } else { Ok(default) }
+        Ok(self.optional(name)?.unwrap_or(default))
+    }
+
+    /// The value of a flag that may be missing.
+    ///
+    /// # Errors
+    /// If it is not what is wanted.
+    pub fn optional<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        self.find(name).map(|_| self.value(name)).transpose()
     }
 
     /// Whether a figure of a workload that has several is asked for: all are, without `--only NAME`.

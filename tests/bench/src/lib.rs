@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   args, report      how a workload is asked for, and how it answers: contender, floor and peers alike
-//!   delays, limit     the same random timers for all; a server's end
+//!   delays, spin      the same random timers and the same jobs for all
+//!   serve, limit      a server's sockets and threads, and its end
 //!   contender         the workloads on `runtime`
 //!   floor             the workloads on nothing
 //! ```
@@ -13,3 +14,5 @@ pub mod delays;
 pub mod floor;
 pub mod limit;
 pub mod report;
+pub mod serve;
+pub mod spin;

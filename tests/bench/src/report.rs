@@ -45,10 +45,12 @@ pub fn each(name: &str, start: Instant, count: u64, unit: &str) {
     figure(name, elapsed.as_nanos() as f64 / count as f64, &format!("ns/{unit}"));
 }
 
-/// Prints the rate of `count` operations, since `start`.
+/// Prints the rate of `count` operations, since `start`. Of none there is no rate.
 pub fn rate(name: &str, start: Instant, count: u64, unit: &str) {
     let elapsed = start.elapsed();
-    figure(name, count as f64 / elapsed.as_secs_f64(), &format!("{unit}/s"));
+    if count > 0 {
+        figure(name, count as f64 / elapsed.as_secs_f64(), &format!("{unit}/s"));
+    }
 }
 
 /// Prints the median and the 99th percentile of `samples`, as `NAME_p50` and `NAME_p99`.
@@ -58,6 +60,18 @@ pub fn percentiles(name: &str, mut samples: Vec<Duration>) {
         let Some(sample) = samples.get(samples.len() * percent / 100) else { return };
         figure(&format!("{name}_p{percent}"), sample.as_nanos() as f64 / 1000.0, "us");
     }
+}
+
+/// Prints what starting took: the first time, with all that is cold then, and usually.
+///
+/// # Errors
+/// If some of the starts never came to a first callback.
+pub fn start_up(samples: Vec<Duration>, count: u64) -> Result<()> {
+    check_done(samples.len() as u64, count)?;
+    let first = samples.first().map_or(0, Duration::as_nanos);
+    figure("start_first", first as f64 / 1000.0, "us");
+    percentiles("start", samples);
+    Ok(())
 }
 
 /// Fails unless all that was asked for was done: a fast way to do nothing is no result.

@@ -2,43 +2,64 @@
 //!
 //! ```text
 //! tests/bench/run [--peers tokio,libuv] [--workloads echo50,spawn] [--rounds 9] [--scale 1.0]
+//! tests/bench/run --scaling [--peers tokio,libuv] [--plots pool,queue] [--rounds 5]
+//! tests/bench/run --sizes
 //! ```
 //!
-//! `--scale 0.01` does a hundredth of the work: enough to see that all stands, not to compare.
-//! The exit code is 1 where a run was refused.
+//! `--scale 0.01` does a hundredth of the work: enough to see that all stands, not to compare. `--scaling`
+//! draws how costs grow into `docs/plots`. `--sizes` builds the smallest programs. With `--markdown FILE`
+//! the sections of that document are replaced; else all is printed. The exit code is 1 where a run was
+//! refused.
 
 #[path = "../harness/mod.rs"]
 mod harness;
 
-use std::io::{Result, Write};
+use std::io::Result;
 use std::process::ExitCode;
 
 use harness::Options;
 use lexopt::{Parser, ValueExt};
 
-fn main() -> Result<ExitCode> {
-    let options = parse().map_err(std::io::Error::other)?;
-    let report = harness::compare(&options)?;
-    std::io::stdout().write_all(report.text.as_bytes())?;
-    Ok(if report.is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// What is to be done.
+enum Mode {
+    Compare,
+    Scaling,
+    Sizes,
 }
 
-fn parse() -> std::result::Result<Options, lexopt::Error> {
-    let mut options = Options { peers: None, workloads: None, rounds: 9, scale: 1.0 };
+fn main() -> Result<ExitCode> {
+    let (mode, options) = parse().map_err(std::io::Error::other)?;
+    let is_complete = match mode {
+        Mode::Compare => harness::compare(&options)?,
+        Mode::Scaling => harness::scaling(&options)?,
+        Mode::Sizes => harness::sizes(&options)?,
+    };
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn parse() -> std::result::Result<(Mode, Options), lexopt::Error> {
+    let mut options =
+        Options { peers: None, workloads: None, rounds: 9, scale: 1.0, markdown: None };
+    let mut mode = Mode::Compare;
     let mut arguments = Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
+            lexopt::Arg::Long("scaling") => mode = Mode::Scaling,
+            lexopt::Arg::Long("sizes") => mode = Mode::Sizes,
             lexopt::Arg::Long("peers") => options.peers = Some(names(&mut arguments)?),
-            lexopt::Arg::Long("workloads") => options.workloads = Some(names(&mut arguments)?),
+            lexopt::Arg::Long("workloads" | "plots") => {
+                options.workloads = Some(names(&mut arguments)?);
+            }
             lexopt::Arg::Long("rounds") => options.rounds = arguments.value()?.parse()?,
             lexopt::Arg::Long("scale") => options.scale = arguments.value()?.parse()?,
+            lexopt::Arg::Long("markdown") => options.markdown = Some(arguments.value()?.into()),
             other => return Err(other.unexpected()),
         }
     }
     if options.rounds == 0 {
         return Err("no rounds, no medians".into());
     }
-    Ok(options)
+    Ok((mode, options))
 }
 
 fn names(arguments: &mut Parser) -> std::result::Result<Vec<String>, lexopt::Error> {

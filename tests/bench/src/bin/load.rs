@@ -1,7 +1,8 @@
 //! The load generator: what a server is asked to do, and what it cost the server.
 //!
 //! ```text
-//! load echo|udp|stream|accept|idle --port P --pid PID [--connections C] [--requests N] [--seconds S]
+//! load echo|udp|stream|accept|idle --port P --pid PID [--connections C] [--active A]
+//!   [--requests N] [--seconds S]
 //! ```
 //!
 //! Prints `name value unit` lines, as a contender does, and ends with an error as soon as the server
@@ -27,6 +28,7 @@ fn run(args: &Args) -> Result<()> {
         port: args.value("port")?,
         server: Server::new(args.value("pid")?),
         connections: args.value_or("connections", 1)?,
+        active: args.optional("active")?,
         requests: args.value_or("requests", 1000)?,
         deadline: Instant::now() + Duration::from_secs(args.value_or("seconds", 60)?),
     };

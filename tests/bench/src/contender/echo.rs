@@ -15,22 +15,30 @@ const SMALL_BUFFER: usize = 4 * 1024;
 
 pub(super) fn echo(args: &Args) -> Result<()> {
     match args.api()? {
-        Api::Callback => serve(args, by_callback),
+        Api::Callback => serve(args, |listener| by_callback(listener, false)),
         Api::Future => serve(args, |listener| by_future(listener, echo_from_own_buffer)),
     }
 }
 
 /// Callbacks read into the loop's buffer anyway; the future waits before it takes one.
+///
+/// With `--drain true` each connection has its drain callback from the start, as in the README.
 pub(super) fn mem(args: &Args) -> Result<()> {
     match args.api()? {
-        Api::Callback => serve(args, by_callback),
+        Api::Callback => {
+            let can_drain = args.value_or("drain", false)?;
+            serve(args, move |listener| by_callback(listener, can_drain))
+        }
         Api::Future => serve(args, |listener| by_future(listener, echo_without_buffer)),
     }
 }
 
-fn by_callback(listener: TcpListener) {
-    listener.listen(|_, socket| -> runtime::Result {
+fn by_callback(listener: TcpListener, can_drain: bool) {
+    listener.listen(move |_, socket| -> runtime::Result {
         socket.set_nodelay(true)?;
+        if can_drain {
+            socket.on_drain(|socket| socket.resume());
+        }
         socket.read_start(|socket, data| match data {
             Ok([]) => drop(socket.shutdown()),
             Ok(data) => {

@@ -6,9 +6,12 @@ mod files;
 mod flight;
 mod immediates;
 mod iteration;
+mod many;
 mod pool;
+mod queue;
 mod serve;
 mod sink;
+mod start;
 mod tasks;
 mod ticks;
 mod timers;
@@ -39,7 +42,11 @@ pub fn run(args: &Args) -> Result<()> {
         "chan" => tasks::send_to_and_fro(args),
         "ticks" => ticks::ticks(args).and_then(|()| immediates::immediates(args)),
         "loop" => iteration::empty(args),
+        "many" => many::many(args),
+        "start" => start::start(args),
+        "queue" => queue::queue(args),
         "pool" => pool::pool(args),
+        "pool-spin" => pool::spin(args),
         "wake" => wake::wake(args),
         "fs" => files::files(args),
         other => Err(unsupported(other)),

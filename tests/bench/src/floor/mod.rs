@@ -6,6 +6,7 @@ mod files;
 mod iteration;
 mod pool;
 mod processes;
+mod start;
 mod tasks;
 mod tcp;
 mod ticks;
@@ -36,7 +37,11 @@ pub fn run(args: &Args) -> Result<()> {
         "chan" => tasks::send_to_and_fro(args),
         "ticks" => ticks::ticks(args),
         "loop" => iteration::empty(args),
+        "many" => iteration::many(args),
+        "start" => start::start(args),
+        "queue" => ticks::queue(args),
         "pool" => pool::pool(args),
+        "pool-spin" => pool::spin(args),
         "wake" => wake::wake(args),
         "fs" => files::files(args),
         "proc" => processes::processes(args),

@@ -1,4 +1,4 @@
-//! `pool`: function pointers, handed over and taken back many at a time under one lock.
+//! `pool` and `pool-spin`: function pointers, handed over and taken back many at a time under one lock.
 
 use std::io::Result;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,14 +7,20 @@ use std::time::Instant;
 
 use crate::args::Args;
 use crate::report::{check_done, percentiles, rate};
+use crate::spin;
 
 const THREADS: u64 = 4;
 /// The most that a thread takes at once.
 const SHARE: u64 = 16;
 
+/// What is run, and what with.
+type Job = (fn(u64), u64);
+
+const EMPTY: Job = (|_| (), 0);
+
 #[derive(Default)]
 struct Queue {
-    jobs: Vec<fn()>,
+    jobs: Vec<Job>,
     done: u64,
     is_over: bool,
 }
@@ -35,13 +41,13 @@ pub(super) fn pool(args: &Args) -> Result<()> {
             scope.spawn(|| pool.work());
         }
         let start = Instant::now();
-        let done = pool.run(count, width);
+        let done = pool.run(EMPTY, count, width);
         rate("pool_throughput", start, count, "ops");
 
         let mut samples = Vec::new();
         for _ in 0..one_at_a_time {
             let start = Instant::now();
-            pool.run(1, 1);
+            pool.run(EMPTY, 1, 1);
             samples.push(start.elapsed());
         }
         percentiles("pool_rtt", samples);
@@ -50,14 +56,30 @@ pub(super) fn pool(args: &Args) -> Result<()> {
     })
 }
 
+pub(super) fn spin(args: &Args) -> Result<()> {
+    let (count, width): (u64, u64) = (args.value("n")?, args.value("inflight")?);
+    let job: Job = (spin::spin, args.value("turns")?);
+    let pool = Pool::default();
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| pool.work());
+        }
+        let start = Instant::now();
+        let done = pool.run(job, count, width);
+        rate("pool_spin", start, count, "ops");
+        pool.end();
+        check_done(done, count)
+    })
+}
+
 impl Pool {
-    /// Runs `count` empty jobs, `width` under way, and says how many were done.
-    fn run(&self, count: u64, width: u64) -> u64 {
+    /// Runs `job` `count` times, `width` under way, and says how many were done.
+    fn run(&self, job: Job, count: u64, width: u64) -> u64 {
         let (mut submitted, mut done) = (0, 0);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         while done < count {
             let room = (width - (submitted - done)).min(count - submitted);
-            queue.jobs.extend((0..room).map(|_| (|| ()) as fn()));
+            queue.jobs.extend((0..room).map(|_| job));
             submitted += room;
             if room > 0 {
                 self.has_jobs.notify_one();
@@ -86,7 +108,7 @@ impl Pool {
                 self.has_jobs.notify_one();
             }
             drop(queue);
-            jobs.iter().for_each(|job| job());
+            jobs.iter().for_each(|(run, with)| run(*with));
             queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             queue.done += share as u64;
             self.has_results.notify_one();

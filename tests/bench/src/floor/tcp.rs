@@ -1,50 +1,53 @@
 //! The servers over TCP: one wait, one read and one write for what comes.
 
 use std::io::{Error, Result};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, read, write};
 use rustix::net::{SocketFlags, accept_with, sockopt};
-use socket2::{Domain, Socket, Type};
 
 use super::epoll::Epoll;
 use crate::args::Args;
-use crate::report::ready;
+use crate::serve;
 
-const BACKLOG: i32 = 4096;
 const BUFFER: usize = 64 * 1024;
 /// The listener's key; a connection's is its descriptor, which is never that large.
 const LISTENER: u64 = u64::MAX;
 
 pub(super) fn echo(args: &Args) -> Result<()> {
-    serve(args, |connection, data| match data {
-        [] => Ok(Next::Close),
-        data => write_all(&connection.fd, data).map(|()| Next::GoOn),
+    serve::tcp(args, |listener| {
+        serve(&listener, |connection, data| match data {
+            [] => Ok(Next::Close),
+            data => write_all(&connection.fd, data).map(|()| Next::GoOn),
+        })
     })
 }
 
 pub(super) fn sink(args: &Args) -> Result<()> {
-    serve(args, |connection, data| {
-        connection.total += data.len() as u64;
-        if data.is_empty() {
-            write_all(&connection.fd, &connection.total.to_le_bytes())?;
-            return Ok(Next::Close);
-        }
-        Ok(Next::GoOn)
+    serve::tcp(args, |listener| {
+        serve(&listener, |connection, data| {
+            connection.total += data.len() as u64;
+            if data.is_empty() {
+                write_all(&connection.fd, &connection.total.to_le_bytes())?;
+                return Ok(Next::Close);
+            }
+            Ok(Next::GoOn)
+        })
     })
 }
 
 pub(super) fn accept(args: &Args) -> Result<()> {
-    let (listener, mut epoll) = (listen_at(args.value("port")?)?, Epoll::new()?);
-    epoll.add(&listener, LISTENER)?;
-    ready()?;
-    loop {
-        for _ in epoll.wait(None)? {
-            drop(accept_one(&listener)?);
+    serve::tcp(args, |listener| {
+        let mut epoll = Epoll::new()?;
+        epoll.add(&listener, LISTENER)?;
+        loop {
+            for _ in epoll.wait(None)? {
+                drop(accept_one(&listener)?);
+            }
         }
-    }
+    })
 }
 
 struct Connection {
@@ -59,10 +62,12 @@ enum Next {
 }
 
 /// Gives `on_data` what each connection sends; an empty slice is the end.
-fn serve(args: &Args, on_data: impl Fn(&mut Connection, &[u8]) -> Result<Next>) -> Result<()> {
-    let (listener, mut epoll) = (listen_at(args.value("port")?)?, Epoll::new()?);
-    epoll.add(&listener, LISTENER)?;
-    ready()?;
+fn serve(
+    listener: &TcpListener,
+    on_data: impl Fn(&mut Connection, &[u8]) -> Result<Next>,
+) -> Result<()> {
+    let mut epoll = Epoll::new()?;
+    epoll.add(listener, LISTENER)?;
     let mut connections: Vec<Option<Connection>> = Vec::new();
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -84,7 +89,7 @@ fn serve(args: &Args, on_data: impl Fn(&mut Connection, &[u8]) -> Result<Next>) 
             }
         }
         if is_listener_ready {
-            let fd = accept_one(&listener)?;
+            let fd = accept_one(listener)?;
             let index = fd.as_raw_fd() as usize;
             epoll.add(&fd, index as u64)?;
             if connections.len() <= index {
@@ -95,7 +100,7 @@ fn serve(args: &Args, on_data: impl Fn(&mut Connection, &[u8]) -> Result<Next>) 
     }
 }
 
-fn accept_one(listener: &Socket) -> Result<OwnedFd> {
+fn accept_one(listener: &TcpListener) -> Result<OwnedFd> {
     let connection = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
     sockopt::set_tcp_nodelay(&connection, true)?;
     Ok(connection)
@@ -113,12 +118,4 @@ fn write_all(connection: &OwnedFd, mut data: &[u8]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn listen_at(port: u16) -> Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket)
 }

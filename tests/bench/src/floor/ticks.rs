@@ -1,4 +1,4 @@
-//! `ticks`: boxed closures in a queue; for an iteration a wait that finds nothing.
+//! `ticks` and `queue`: boxed closures in a queue; for an iteration a wait that finds nothing.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -57,6 +57,32 @@ pub(super) fn ticks(args: &Args) -> Result<()> {
         batch("immediate_batch", "immediate", count, &mut iterate)?;
     }
     Ok(())
+}
+
+/// As `ticks`; the last of a batch queues the next.
+pub(super) fn queue(args: &Args) -> Result<()> {
+    let (count, length): (u64, u64) = (args.value("n")?, args.value("length")?);
+    for (name, unit) in [("queue_tick", "tick"), ("queue_microtask", "microtask")] {
+        let (mut queue, done) = (Queue::default(), Rc::new(Cell::new(0)));
+        let start = Instant::now();
+        queue_batch(&mut queue, done.clone(), count, length);
+        queue.drain()?;
+        each(name, start, count, unit);
+        check_done(done.get(), count)?;
+    }
+    Ok(())
+}
+
+fn queue_batch(queue: &mut Queue, done: Rc<Cell<u64>>, count: u64, length: u64) {
+    for _ in 0..length.min(count - done.get()) {
+        let done = done.clone();
+        queue.push(move |queue| {
+            done.set(done.get() + 1);
+            if done.get().is_multiple_of(length) {
+                queue_batch(queue, done, count, length);
+            }
+        });
+    }
 }
 
 fn chain(

@@ -2,7 +2,7 @@
 
 use std::io::{Error, Result};
 use std::mem::zeroed;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
 
@@ -10,25 +10,24 @@ use libc::{c_uint, iovec, mmsghdr, sockaddr_in, socklen_t};
 
 use super::epoll::Epoll;
 use crate::args::Args;
-use crate::report::ready;
+use crate::serve;
 
 /// Datagrams in one call.
 const BATCH: usize = 64;
 const LONGEST: usize = 2048;
 
 pub(super) fn udp(args: &Args) -> Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, args.value("port")?))?;
-    socket.set_nonblocking(true)?;
-    let mut epoll = Epoll::new()?;
-    epoll.add(&socket, 0)?;
-    ready()?;
-    let mut batch = Batch::new();
-    loop {
-        for _ in epoll.wait(None)? {
-            let received = batch.receive(&socket)?;
-            batch.send(&socket, received)?;
+    serve::udp(args, |socket| {
+        let mut epoll = Epoll::new()?;
+        epoll.add(&socket, 0)?;
+        let mut batch = Batch::new();
+        loop {
+            for _ in epoll.wait(None)? {
+                let received = batch.receive(&socket)?;
+                batch.send(&socket, received)?;
+            }
         }
-    }
+    })
 }
 
 /// Room for datagrams and their senders. Its vectors never grow: the headers point into them.

@@ -4,6 +4,7 @@
 //! that know nothing of it.
 
 use std::io::{Error, Result};
+use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,9 +41,27 @@ impl Drop for Server {
     }
 }
 
+/// Returns the time on all cores of the children that have ended, and of theirs.
+pub(super) fn cpu_time_of_the_ended() -> Result<Duration> {
+    let mut usage = MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: `getrusage` fills what it is given, or fails.
+    let usage = unsafe {
+        if libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) != 0 {
+            return Err(Error::last_os_error());
+        }
+        usage.assume_init()
+    };
+    let time = |of: libc::timeval| {
+        Duration::from_secs(of.tv_sec as u64) + Duration::from_micros(of.tv_usec as u64)
+    };
+    Ok(time(usage.ru_utime) + time(usage.ru_stime))
+}
+
 /// Lets this process and its children open as many connections as the system allows.
-pub(super) fn raise_descriptor_limit() -> Result<()> {
+///
+/// Says how many.
+pub(super) fn raise_descriptor_limit() -> Result<u64> {
     let maximum = getrlimit(Resource::Nofile).maximum;
-    let all = Rlimit { current: maximum, maximum };
-    setrlimit(Resource::Nofile, all).map_err(Error::from)
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(maximum.unwrap_or(u64::MAX))
 }

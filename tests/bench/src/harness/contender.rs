@@ -24,6 +24,10 @@ impl Contender {
         Self { name, program: interpreter, script: Some(script), is_futures: false }
     }
 
+    pub(super) fn is_peer(&self) -> bool {
+        !self.name.starts_with("ours") && self.name != "floor"
+    }
+
     /// Returns the command that does `workload`; the workload's own arguments are still to be added.
     pub(super) fn command(&self, workload: &str) -> Command {
         let mut command = Command::new(&self.program);

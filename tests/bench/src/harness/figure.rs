@@ -28,9 +28,34 @@ fn parse_line(line: &str) -> Result<Figure, String> {
 }
 
 impl Figure {
+    pub(super) fn new(name: &str, value: f64, unit: &str) -> Self {
+        Self { name: name.to_owned(), value, unit: unit.to_owned() }
+    }
+
     /// Less is better for times and sizes, more for everything else.
     pub(super) fn is_better_lower(&self) -> bool {
         self.unit.starts_with("ns/") || matches!(self.unit.as_str(), "us" | "bytes" | "KiB")
+    }
+
+    /// Says how many times better this is than `other`, a figure of the same kind.
+    ///
+    /// What is told of the load is not better or worse.
+    pub(super) fn ratio_to(&self, other: &Self) -> Option<f64> {
+        let ratio = self.value / other.value;
+        let ratio = if self.is_better_lower() { ratio.recip() } else { ratio };
+        (self.unit != "%").then_some(ratio)
+    }
+
+    /// Returns the value with three digits, which are all that a measurement has.
+    pub(super) fn short(&self) -> String {
+        match self.value {
+            value if value.fract() == 0.0 && value < 1e5 => format!("{value}"),
+            1e6.. => format!("{:.1} M", self.value / 1e6),
+            1e5.. => format!("{:.0} k", self.value / 1e3),
+            100.0.. => format!("{:.0}", self.value),
+            10.0.. => format!("{:.1}", self.value),
+            _ => format!("{:.2}", self.value),
+        }
     }
 
     fn is_of_no_work(&self) -> bool {

@@ -1,16 +1,17 @@
 //! The machine that a report was made on, as far as it matters.
 
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::process::Command;
 
 use super::peer::{output, package};
 
-/// Returns the report's first section.
+/// Returns a list: hardware, versions. No name of a host and no path: those are nobody's business.
 pub(super) fn describe() -> String {
     let lines = [
         ("processor", processor()),
         ("kernel", first_line_of("/proc/sys/kernel/osrelease")),
-        ("load average before", first_line_of("/proc/loadavg")),
+        ("load average before", load_average()),
         ("commit", version("git", &["describe", "--always", "--dirty"])),
         ("compiler", version("rustc", &["--version"])),
         ("C compiler", version("cc", &["--version"])),
@@ -19,12 +20,8 @@ pub(super) fn describe() -> String {
         ("crates", locked_versions()),
     ];
     let lines = lines.map(|(what, value)| format!("- {what}: {value}\n"));
-    format!("## The machine\n\n{}\n{LEGEND}", lines.concat())
+    lines.concat()
 }
-
-const LEGEND: &str = "\
-Medians of all rounds, ± half the distance between the best and the worst. In brackets is ours against \
-that contender: above 1.00, ours is faster or smaller. `cpu` is the server's own time on a core.\n";
 
 fn processor() -> String {
     let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -36,6 +33,12 @@ fn processor() -> String {
 
 fn first_line_of(path: &str) -> String {
     read_to_string(path).map_or_else(|error| error.to_string(), |text| text.trim().to_owned())
+}
+
+/// Of the last 1, 5 and 15 minutes.
+fn load_average() -> String {
+    let line = first_line_of("/proc/loadavg");
+    line.split_whitespace().take(3).collect::<Vec<_>>().join(", ")
 }
 
 fn version(program: &str, arguments: &[&str]) -> String {
@@ -53,9 +56,8 @@ fn locked_versions() -> String {
         let mut values = package.trim().lines().filter_map(|line| line.split('"').nth(1));
         Some((values.next()?, values.next()?))
     });
-    let ours: Vec<_> = packages
-        .filter(|(name, _)| CRATES.contains(name))
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    ours.join(", ")
+    // Where another crate wants an older one of the same name, ours is the last.
+    let newest: BTreeMap<_, _> = packages.filter(|(name, _)| CRATES.contains(name)).collect();
+    let newest: Vec<_> = newest.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    newest.join(", ")
 }

@@ -13,19 +13,30 @@
 
 mod child;
 mod contender;
+mod document;
 mod figure;
+mod goals;
 mod machine;
 mod peer;
 mod run;
+mod scaling;
+mod sizes;
+mod summary;
 mod table;
 mod workload;
 
-use std::io::{Error, Result};
+use std::io::{Error, Result, Write};
+use std::path::PathBuf;
+use std::time::Instant;
 
 use contender::Contender;
 use run::{Outcome, Scratch};
+use summary::Measured;
 use table::{Column, Entry};
 use workload::Workload;
+
+pub(crate) use scaling::scaling;
+pub(crate) use sizes::sizes;
 
 /// What to compare, and how thoroughly.
 pub(crate) struct Options {
@@ -36,30 +47,45 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// What part of each workload's amount is done.
     pub(crate) scale: f64,
+    /// A document whose sections are replaced; without one all is printed.
+    pub(crate) markdown: Option<PathBuf>,
 }
 
-/// The finished comparison.
-pub(crate) struct Report {
-    pub(crate) text: String,
-    /// Whether no run was refused.
-    pub(crate) is_complete: bool,
+impl Options {
+    /// Puts a section where it belongs.
+    fn write(&self, section: &str, title: &str, text: &str) -> Result<()> {
+        match &self.markdown {
+            Some(path) => document::replace(path, section, text),
+            None => write!(std::io::stdout(), "## {title}\n\n{}\n\n", text.trim()),
+        }
+    }
 }
 
-pub(crate) fn compare(options: &Options) -> Result<Report> {
+/// Compares, and says whether no run was refused.
+pub(crate) fn compare(options: &Options) -> Result<bool> {
     let workloads = workload::chosen(options.workloads.as_deref()).map_err(Error::other)?;
     child::raise_descriptor_limit()?;
     let mut contenders = contender::ours()?;
     contenders.extend(peer::available(options.peers.as_deref())?);
-    let scratch = Scratch::new()?;
+    let (scratch, start) = (Scratch::new()?, Instant::now());
+    let machine = machine::describe();
 
-    let mut report = Report { text: machine::describe(), is_complete: true };
+    let mut all: Vec<Measured<'_>> = Vec::new();
     for workload in workloads {
-        let columns = columns(workload, &contenders, options, &scratch);
-        report.is_complete &=
-            !columns.iter().any(|column| matches!(column.entry, Entry::Refused(_)));
-        report.text += &table::markdown(workload, &columns);
+        all.push((workload, columns(workload, &contenders, options, &scratch)));
     }
-    Ok(report)
+    let refused = all.iter().flat_map(|(_, columns)| columns);
+    let is_complete = !refused.into_iter().any(|column| matches!(column.entry, Entry::Refused(_)));
+
+    let minutes = start.elapsed().as_secs().div_ceil(60);
+    eprintln!("{} rounds in {minutes} minutes", options.rounds);
+    let took = format!("- rounds: {}, in {minutes} minutes\n", options.rounds);
+    options.write("machine", "The machine", &(machine + &took))?;
+    options.write("summary", "Summary", &summary::markdown(&all))?;
+    let tables: Vec<_> =
+        all.iter().map(|(workload, columns)| table::markdown(workload, columns)).collect();
+    options.write("tables", "All figures", &(table::LEGEND.to_owned() + &tables.concat()))?;
+    Ok(is_complete)
 }
 
 /// Runs all rounds of one workload.
@@ -71,15 +97,15 @@ fn columns<'a>(
 ) -> Vec<Column<'a>> {
     let mut columns: Vec<_> = contenders
         .iter()
-        .filter(|contender| workload.has_futures || !contender.is_futures)
+        .filter(|contender| workload.has(contender))
         .map(|contender| Column { contender, entry: Entry::Measured(Vec::new()) })
         .collect();
     let count = columns.len();
+    let start = Instant::now();
     for round in 0..options.rounds {
         for turn in 0..count {
             let Column { contender, entry } = &mut columns[(round + turn) % count];
             let Entry::Measured(rounds) = entry else { continue };
-            eprintln!("{}: round {} of {}, {contender}", workload.name, round + 1, options.rounds);
             match run::once(workload, contender, options.scale, scratch) {
                 Outcome::Figures(figures) => rounds.push(figures),
                 Outcome::Unsupported => *entry = Entry::Unsupported,
@@ -87,5 +113,6 @@ fn columns<'a>(
             }
         }
     }
+    eprintln!("{}: {} rounds, {} s", workload.name, options.rounds, start.elapsed().as_secs());
     columns
 }

@@ -1,4 +1,4 @@
-//! One run: of one workload, by one contender.
+//! One run, by one contender: of a workload, or of whatever is asked for.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Result};
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
-use super::child::{Server, bound};
+use super::child::{Server, bound, cpu_time_of_the_ended};
 use super::contender::{Contender, built_programs};
 use super::figure::{self, Figure};
-use super::workload::{Amount, Kind, Workload};
+use super::workload::{Cpu, Kind, Workload};
 
 /// A run that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -32,27 +32,71 @@ pub(super) fn once(
     scratch: &Scratch,
 ) -> Outcome {
     let mut command = contender.command(workload.command);
-    let printed = match workload.kind {
+    command.args(workload.flags);
+    match workload.kind {
         Kind::Server { load, connections, requests } => {
-            serve(&mut command, load, connections, requests.at(scale))
+            let amount = [
+                "--connections".to_owned(),
+                connections.to_string(),
+                "--requests".to_owned(),
+                requests.at(scale).to_string(),
+            ];
+            serve(&mut command, load, &amount)
         }
-        Kind::InProcess(arguments) => {
-            command.args(to_strings(arguments, scale)).arg("--dir").arg(&scratch.files);
-            bound(&mut command, LIMIT).output().map(Ended::from)
+        Kind::InProcess { arguments, cpu } => {
+            let amount = arguments.iter().map(|(name, n)| (*name, n.at(scale)));
+            amount.for_each(|(name, n)| _ = command.args([name, &n.to_string()]));
+            let operations = match cpu {
+                Cpu::Untold => None,
+                Cpu::PerOperation(times) => Some(times * arguments[0].1.at(scale)),
+            };
+            in_process(command.arg("--dir").arg(&scratch.files), operations)
         }
-    };
-    match printed {
-        Ok(Ended::Well(printed)) => {
-            figure::parse(&printed).map_or_else(Outcome::Refused, Outcome::Figures)
-        }
-        Ok(Ended::Unsupported) => Outcome::Unsupported,
-        Ok(Ended::Badly(reason)) => Outcome::Refused(reason),
-        Err(error) => Outcome::Refused(error.to_string()),
     }
 }
 
-fn to_strings(arguments: &[(&str, Amount)], scale: f64) -> Vec<String> {
-    arguments.iter().flat_map(|(name, n)| [(*name).to_owned(), n.at(scale).to_string()]).collect()
+/// Runs what measures itself; with `operations`, its time on all cores is shared out among them.
+pub(super) fn in_process(command: &mut Command, operations: Option<u64>) -> Outcome {
+    match timed(command) {
+        Ok((ended, cpu)) => {
+            let per_operation = operations.map(|count| cpu.as_nanos() as f64 / count as f64);
+            let cpu = per_operation.map(|value| Figure::new("cpu", value, "ns/operation"));
+            Outcome::of(Ok(ended)).with(cpu)
+        }
+        Err(error) => Outcome::of(Err(error)),
+    }
+}
+
+/// Runs it to its end, and says what time that took on all cores.
+fn timed(command: &mut Command) -> Result<(Ended, Duration)> {
+    let before = cpu_time_of_the_ended()?;
+    let ended = Ended::from(bound(command, LIMIT).output()?);
+    Ok((ended, cpu_time_of_the_ended()? - before))
+}
+
+/// Starts the server that `command` is, and sets a load on it.
+pub(super) fn serve(command: &mut Command, load: &str, amount: &[String]) -> Outcome {
+    Outcome::of(serve_and_load(command, load, amount))
+}
+
+impl Outcome {
+    fn of(ended: Result<Ended>) -> Self {
+        match ended {
+            Ok(Ended::Well(printed)) => {
+                figure::parse(&printed).map_or_else(Self::Refused, Self::Figures)
+            }
+            Ok(Ended::Unsupported) => Self::Unsupported,
+            Ok(Ended::Badly(reason)) => Self::Refused(reason),
+            Err(error) => Self::Refused(error.to_string()),
+        }
+    }
+
+    fn with(mut self, figure: Option<Figure>) -> Self {
+        if let Self::Figures(figures) = &mut self {
+            figures.extend(figure);
+        }
+        self
+    }
 }
 
 /// How a process ended.
@@ -82,8 +126,7 @@ impl Ended {
     }
 }
 
-/// Starts the server that `command` is, and sets a load on it.
-fn serve(command: &mut Command, load: &str, connections: u64, requests: u64) -> Result<Ended> {
+fn serve_and_load(command: &mut Command, load: &str, amount: &[String]) -> Result<Ended> {
     let port = free_port()?.to_string();
     let mut server = Server::spawn(command.args(["--port", &port]), LIMIT)?;
     let mut first_line = String::new();
@@ -94,8 +137,7 @@ fn serve(command: &mut Command, load: &str, connections: u64, requests: u64) -> 
         return Ok(Ended::failure(server.0.wait()?, "it never was ready"));
     }
     let mut client = Command::new(built_programs()?.join("load"));
-    client.args([load, "--port", &port, "--pid", &server.0.id().to_string()]);
-    client.args(["--connections", &connections.to_string(), "--requests", &requests.to_string()]);
+    client.args([load, "--port", &port, "--pid", &server.0.id().to_string()]).args(amount);
     bound(&mut client, LIMIT).output().map(Ended::from)
 }
 

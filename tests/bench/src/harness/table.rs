@@ -19,9 +19,16 @@ pub(super) enum Entry {
 
 /// The middle of a figure's rounds, and half the distance between their ends.
 struct Summary {
-    median: f64,
+    median: Figure,
     spread: f64,
 }
+
+pub(super) const LEGEND: &str = "\
+Medians of all rounds, ± half the distance between the best and the worst. In brackets is ours against \
+that contender: above 1.00, ours is faster or smaller. `cpu` of a server is its own time on a core; of \
+what has several threads it is that of the whole process, its start and its end included. `load_busy` is \
+how much of the time the load's thread was on a core: near 100% the rate is the load's.
+";
 
 /// Returns the workload's section of the report.
 ///
@@ -69,30 +76,19 @@ fn row(text: &mut String, figure: &Figure, columns: &[&Column<'_>]) {
     for (place, column) in columns.iter().enumerate() {
         let rival = (place > 0).then_some(ours.as_ref()).flatten();
         *text += &match column.summary(figure) {
-            Some(theirs) => cell(&theirs, rival, figure.is_better_lower()),
+            Some(theirs) => cell(&theirs, rival),
             None => " |".to_owned(),
         };
     }
     text.push('\n');
 }
 
-fn cell(theirs: &Summary, ours: Option<&Summary>, is_better_lower: bool) -> String {
-    let mut cell = format!(" {} ±{:.0}%", short(theirs.median), theirs.spread * 100.0);
-    if let Some(ours) = ours {
-        let ratio = ours.median / theirs.median;
-        let ratio = if is_better_lower { ratio.recip() } else { ratio };
+fn cell(theirs: &Summary, ours: Option<&Summary>) -> String {
+    let mut cell = format!(" {} ±{:.0}%", theirs.median.short(), theirs.spread * 100.0);
+    if let Some(ratio) = ours.and_then(|ours| ours.median.ratio_to(&theirs.median)) {
         cell += &format!(" ({ratio:.2})");
     }
     cell + " |"
-}
-
-/// Three digits are all that a measurement has.
-fn short(value: f64) -> String {
-    match value {
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
 }
 
 /// Returns one figure of each name and unit that anybody printed, in their order.
@@ -128,8 +124,19 @@ impl Column<'_> {
         if values.is_empty() {
             return None;
         }
-        let median = median(&mut values);
-        let spread = (values[values.len() - 1] - values[0]) / 2.0 / median;
-        Some(Summary { median, spread })
+        let value = median(&mut values);
+        let spread = (values[values.len() - 1] - values[0]) / 2.0 / value;
+        Some(Summary { median: Figure { value, ..kind.clone() }, spread })
+    }
+
+    /// Returns the medians of the figures of these names, added up: `None` if one is missing.
+    pub(super) fn median_of(&self, names: &str) -> Option<Figure> {
+        let medians = names.split('+').map(|name| {
+            let kind = self.rounds().iter().flatten().find(|figure| figure.name == name)?;
+            Some(self.summary(kind)?.median)
+        });
+        let medians = medians.collect::<Option<Vec<_>>>()?;
+        let value = medians.iter().map(|figure| figure.value).sum();
+        Some(Figure { value, ..medians.first()?.clone() })
     }
 }

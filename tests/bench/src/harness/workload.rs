@@ -1,14 +1,28 @@
 //! Workloads: what each is called, and how much of it is one run.
 
+use super::contender::Contender;
+
 /// One row of the table below.
 pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     /// The contender's sub-command.
     pub(super) command: &'static str,
+    /// What the contender is told beyond the amount.
+    pub(super) flags: Flags,
     pub(super) kind: Kind,
-    /// Whether callbacks and futures are two different things here.
-    pub(super) has_futures: bool,
+    pub(super) field: Field,
+}
+
+/// Who takes part.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Field {
+    /// All, ours with both faces.
+    BothFaces,
+    /// All, ours by callbacks: futures are no other thing here, or there is nothing else.
+    OneFace,
+    /// Ours by callbacks and nobody else, since the others have nothing like it.
+    OursAlone,
 }
 
 /// Who does the measuring.
@@ -16,7 +30,19 @@ pub(super) enum Kind {
     /// The load generator: its sub-command, connections and requests.
     Server { load: &'static str, connections: u64, requests: Amount },
     /// The contender itself.
-    InProcess(&'static [(&'static str, Amount)]),
+    InProcess { arguments: Arguments, cpu: Cpu },
+}
+
+pub(super) type Flags = &'static [&'static str];
+pub(super) type Arguments = &'static [(&'static str, Amount)];
+
+/// Whether the process's time on all cores is a figure too.
+#[derive(Clone, Copy)]
+pub(super) enum Cpu {
+    /// No: one thread did all, and the figures say it, or several things were done.
+    Untold,
+    /// Yes, shared out among so many times the first argument.
+    PerOperation(u64),
 }
 
 /// How much.
@@ -37,6 +63,16 @@ impl Amount {
     }
 }
 
+impl Workload {
+    pub(super) fn has(&self, contender: &Contender) -> bool {
+        match self.field {
+            Field::BothFaces => true,
+            Field::OneFace => !contender.is_futures,
+            Field::OursAlone => contender.name == "ours",
+        }
+    }
+}
+
 /// Returns the workloads of these names, or all.
 pub(super) fn chosen(names: Option<&[String]>) -> Result<Vec<&'static Workload>, String> {
     let Some(names) = names else { return Ok(ALL.iter().collect()) };
@@ -50,37 +86,59 @@ pub(super) fn chosen(names: Option<&[String]>) -> Result<Vec<&'static Workload>,
 }
 
 use Amount::{Fixed, Scaled};
+use Cpu::{PerOperation, Untold};
 
-/// Each long enough for its figure to stand, about a second for a good contender.
+/// Each long enough for its figure to stand, and no longer: half a second for a good contender.
 const ALL: &[Workload] = &[
-    server("echo1", "64-byte echo, 1 connection", "echo", ("echo", 1, Scaled(30_000))),
-    server("echo50", "64-byte echo, 50 connections", "echo", ("echo", 50, Scaled(100_000))),
-    server("echo1000", "64-byte echo, 1,000 connections", "echo", ("echo", 1000, Scaled(100_000))),
-    server("stream", "64 KiB blocks to a sink", "sink", ("stream", 1, Scaled(2048))),
-    server("accept", "accept and close", "accept", ("accept", 1, Scaled(20_000))),
-    server("udp", "64-byte datagrams, 50 senders", "udp", ("udp", 50, Scaled(100_000))),
+    server("echo1", "64-byte echo, 1 connection", "echo", ("echo", 1, Scaled(20_000))),
+    server("echo50", "64-byte echo, 50 connections", "echo", ("echo", 50, Scaled(40_000))),
+    server("echo1000", "64-byte echo, 1,000 connections", "echo", ("echo", 1000, Scaled(40_000))),
+    server("stream", "64 KiB blocks to a sink", "sink", ("stream", 1, Scaled(512))),
+    server("accept", "accept and close", "accept", ("accept", 1, Scaled(8000))),
+    server("udp", "64-byte datagrams, 50 senders", "udp", ("udp", 50, Scaled(40_000))),
     // Not fewer than a thousand where scaled: pages are counted, not bytes.
     server("idle", "memory of 8,000 idle connections", "mem", ("idle", 8000, Fixed(1))),
+    Workload {
+        name: "idle-drain",
+        about: "the same, each with a drain callback",
+        flags: &["--drain", "true"],
+        field: Field::OursAlone,
+        ..server("", "", "mem", ("idle", 8000, Fixed(1)))
+    },
     one("timers-fire", "timers set and fired", &[("--n", Scaled(1_000_000))]),
     one("timers-churn", "timers cancelled and set", &[("--n", Scaled(2_000_000)), LIVE]),
-    one("timers-rearm", "timers armed again", &[("--n", Scaled(5_000_000)), LIVE]),
-    one("spawn", "tasks spawned and run", &[("--n", Scaled(2_000_000))]),
-    one("yield", "tasks that yield", &[("--n", Scaled(5_000_000)), ("--tasks", Fixed(100))]),
-    one("chan", "two tasks, two channels", &[("--n", Scaled(1_000_000))]),
-    one("ticks", "ticks, microtasks, immediates", &[("--n", Scaled(1_000_000))]),
-    one("loop", "empty iterations", &[("--n", Scaled(1_000_000))]),
-    both(
-        "pool",
-        "jobs on 4 threads",
-        &[("--n", Scaled(200_000)), ("--inflight", Fixed(1000)), ("--lat", Scaled(10_000))],
-    ),
+    one("timers-rearm", "timers armed again", &[("--n", Scaled(3_000_000)), LIVE]),
+    timeouts("timeouts-churn", "timers-churn", &[("--n", Scaled(1_000_000)), LIVE]),
+    timeouts("timeouts-rearm", "timers-rearm", &[("--n", Scaled(1_000_000)), LIVE]),
+    one("spawn", "tasks spawned and run", &[("--n", Scaled(1_000_000))]),
+    one("yield", "tasks that yield", &[("--n", Scaled(2_000_000)), ("--tasks", Fixed(100))]),
+    one("chan", "two tasks, two channels", &[("--n", Scaled(500_000))]),
+    one("ticks", "ticks, microtasks, immediates", &[("--n", Scaled(500_000))]),
+    one("loop", "empty iterations", &[("--n", Scaled(500_000))]),
     one(
-        "wake",
-        "messages from a thread",
-        &[("--n", Scaled(10_000)), ("--msgs", Scaled(2_000_000))],
+        "many",
+        "empty iterations beside idle handles",
+        &[("--n", Scaled(100_000)), ("--idle", Fixed(100_000)), ("--sockets", Fixed(5000))],
     ),
-    both("fs", "files of 1 KiB", &[("--n", Scaled(50_000))]),
-    one("proc", "processes", &[("--n", Scaled(500))]),
+    one("start", "new loops", &[("--n", Scaled(1000))]),
+    many_threads(
+        "pool",
+        "empty jobs on 4 threads, 1,000 under way",
+        "pool",
+        (&[("--n", Scaled(200_000)), ("--inflight", Fixed(1000)), ("--lat", Fixed(0))], 1),
+    ),
+    many_threads(
+        "pool-rtt",
+        "empty jobs on 4 threads, one at a time",
+        "pool",
+        (&[("--lat", Scaled(5000)), ("--n", Fixed(0)), ("--inflight", Fixed(1))], 1),
+    ),
+    one("wake", "messages from a thread", &[("--n", Scaled(2000)), ("--msgs", Scaled(1_000_000))]),
+    many_threads("fs", "files of 1 KiB", "fs", (&[("--n", Scaled(8000))], 4)),
+    Workload {
+        field: Field::OneFace,
+        ..many_threads("proc", "processes", "proc", (&[("--n", Scaled(300))], 2))
+    },
 ];
 
 const LIVE: (&str, Amount) = ("--live", Fixed(10_000));
@@ -92,21 +150,26 @@ const fn server(
     (load, connections, requests): (&'static str, u64, Amount),
 ) -> Workload {
     let kind = Kind::Server { load, connections, requests };
-    Workload { name, about, command, kind, has_futures: true }
+    Workload { name, about, command, flags: &[], kind, field: Field::BothFaces }
 }
 
-const fn both(
+const fn many_threads(
     name: &'static str,
     about: &'static str,
-    arguments: &'static [(&'static str, Amount)],
+    command: &'static str,
+    (arguments, times): (Arguments, u64),
 ) -> Workload {
-    Workload { name, about, command: name, kind: Kind::InProcess(arguments), has_futures: true }
+    let kind = Kind::InProcess { arguments, cpu: PerOperation(times) };
+    Workload { name, about, command, flags: &[], kind, field: Field::BothFaces }
 }
 
-const fn one(
-    name: &'static str,
-    about: &'static str,
-    arguments: &'static [(&'static str, Amount)],
-) -> Workload {
-    Workload { name, about, command: name, kind: Kind::InProcess(arguments), has_futures: false }
+/// Timers, ours by `set_timeout`. The peers have one kind.
+const fn timeouts(name: &'static str, command: &'static str, arguments: Arguments) -> Workload {
+    let about = "the same, ours by set_timeout, which reads the clock at each start";
+    Workload { command, flags: &["--timer", "timeout"], ..one(name, about, arguments) }
+}
+
+const fn one(name: &'static str, about: &'static str, arguments: Arguments) -> Workload {
+    let kind = Kind::InProcess { arguments, cpu: Untold };
+    Workload { name, about, command: name, flags: &[], kind, field: Field::OneFace }
 }

@@ -76,6 +76,40 @@ impl<'a> Conversations<'a> {
         Ok(())
     }
 
+    /// The same with `active` sockets at a time, each of which has its turn.
+    pub(super) fn ask_in_turn(&mut self, active: usize, requests: u64) -> Result<()> {
+        if active >= self.all.len() {
+            return self.ask(0, requests);
+        }
+        // As many turns as there are active ones; in each, those that are answered pass it on.
+        let (mut to_ask, mut to_hear, mut next) = (requests, requests, 0);
+        let mut events = Vec::with_capacity(1024);
+        let mut turns = active;
+        while to_hear > 0 {
+            for _ in 0..turns.min(to_ask as usize) {
+                next = self.next_silent(next);
+                self.all[next].ask()?;
+                to_ask -= 1;
+            }
+            turns = 0;
+            wait(&self.epoll, &mut events, self.load)?;
+            for event in &events {
+                if self.all[event.data.u64() as usize].hear()? {
+                    to_hear -= 1;
+                    turns += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns who comes behind `number` and has nothing under way.
+    fn next_silent(&self, number: usize) -> usize {
+        let behind = (number + 1..self.all.len()).chain(0..=number);
+        let mut silent = behind.filter(|next| self.all[*next].heard == LEN);
+        silent.next().expect("fewer are active than there are")
+    }
+
     pub(super) fn forget_counts(&mut self) {
         self.all.iter_mut().for_each(|conversation| conversation.answers = 0);
     }

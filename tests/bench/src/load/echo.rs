@@ -38,11 +38,13 @@ fn run(load: &Load, connect: impl Fn(&Load) -> Result<OwnedFd>) -> Result<()> {
         conversations.add(connect(load)?)?;
     }
     // Warm: every connection accepted and its memory touched, the caches and the branches learned.
-    conversations.ask(0, load.connections as u64 + load.requests / 10)?;
+    conversations.ask(0, load.connections as u64)?;
+    let active = load.active.unwrap_or(load.connections);
+    conversations.ask_in_turn(active, load.requests / 10)?;
     conversations.forget_counts();
 
-    load.measure("request", || conversations.ask(0, load.requests))?;
-    if load.connections > 1 {
+    load.measure("request", || conversations.ask_in_turn(active, load.requests))?;
+    if load.connections > 1 && load.active.is_none() {
         figure("slowest_connection", conversations.share_of_the_slowest(), "of-mean");
     }
     Ok(())

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Both readings are taken with no request under way, so that they are of the same N requests. The time
-//! on the wall depends on who else is on the cores; the server's own CPU time hardly does.
+//! on the wall depends on who else is on the cores; the server's own CPU time hardly does. Where the
+//! load itself was on a core nearly all the time (`load_busy`), the rate is the load's.
 
 mod accept;
 mod conversation;
@@ -33,6 +34,8 @@ pub(crate) struct Load {
     pub(crate) server: Server,
     /// Connections or senders that are open at a time, where the workload has a choice.
     pub(crate) connections: usize,
+    /// How many of them are asked at a time; of an echo, all where not given.
+    pub(crate) active: Option<usize>,
     /// Messages, connections or MiB, as the workload counts.
     pub(crate) requests: u64,
     /// When a server that does not answer is given up.
@@ -72,15 +75,16 @@ impl Load {
     /// Runs `work` and reports its rate and the server's CPU time, for each of the `requests`.
     fn measure(&self, unit: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let cpu_before = self.server.cpu_time_ns()?;
-        let start = Instant::now();
+        let (start, own_before) = (Instant::now(), server::own_cpu_time());
         work()?;
-        let elapsed = start.elapsed();
+        let (elapsed, own) = (start.elapsed(), server::own_cpu_time() - own_before);
         let cpu_ns = self.server.cpu_time_ns()? - cpu_before;
         if cpu_ns == 0 {
             return Err(Error::other("the server answered without working: is --pid its id?"));
         }
         figure("cpu", cpu_ns as f64 / self.requests as f64, &format!("ns/{unit}"));
         figure("rate", self.requests as f64 / elapsed.as_secs_f64(), &format!("{unit}/s"));
+        figure("load_busy", own.as_secs_f64() / elapsed.as_secs_f64() * 100.0, "%");
         Ok(())
     }
 }

@@ -55,6 +55,12 @@ impl Server {
     }
 }
 
+/// Returns the time that this thread was on a core.
+pub(super) fn own_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 fn parse_on_cpu_ns(schedstat: &str) -> Result<u64> {
     let first = schedstat.split_whitespace().next().and_then(|field| field.parse().ok());
     first.ok_or_else(|| Error::other(format!("not a schedstat: {schedstat}")))

@@ -14,6 +14,7 @@ fn run(workload: &str, seconds: u64, serve: fn(TcpStream) -> Result<()>) -> Resu
         port: listener.local_addr()?.port(),
         server: Server::new(std::process::id()),
         connections: 3,
+        active: None,
         requests: 20,
         deadline: Instant::now() + Duration::from_secs(seconds),
     };
