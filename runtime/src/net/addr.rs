@@ -16,6 +16,13 @@ pub trait ToAddr: sealed::Sealed {
     /// # Errors
     /// `InvalidInput`, naming the text that is no address.
     fn to_addrs(&self) -> io::Result<Vec<SocketAddr>>;
+
+    /// The address, if this is just one and needs no reading: a datagram is sent without an allocation.
+    #[doc(hidden)]
+    #[inline]
+    fn sole(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 mod sealed {
@@ -29,6 +36,11 @@ macro_rules! plain {
         impl ToAddr for $address {
             fn to_addrs(&self) -> io::Result<Vec<SocketAddr>> {
                 Ok(vec![(*self).into()])
+            }
+
+            #[inline]
+            fn sole(&self) -> Option<SocketAddr> {
+                Some((*self).into())
             }
         }
     )*};
@@ -93,6 +105,11 @@ impl<T: ToAddr + ?Sized> ToAddr for &T {
     fn to_addrs(&self) -> io::Result<Vec<SocketAddr>> {
         (**self).to_addrs()
     }
+
+    #[inline]
+    fn sole(&self) -> Option<SocketAddr> {
+        (**self).sole()
+    }
 }
 
 fn no_address(text: &str) -> io::Error {
@@ -109,12 +126,16 @@ mod tests {
 
     #[test]
     fn addresses_and_localhost_are_known() {
-        let (v4, v6) = ("127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap());
+        let v4: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let v6: SocketAddr = "[::1]:80".parse().unwrap();
         assert_eq!("127.0.0.1:80".to_addrs().unwrap(), [v4]);
         assert_eq!("[::1]:80".to_addrs().unwrap(), [v6]);
         assert_eq!("localhost:80".to_addrs().unwrap(), [v4, v6]);
         assert_eq!(("localhost", 80).to_addrs().unwrap(), [v4, v6]);
         assert_eq!((Ipv4Addr::LOCALHOST, 80).to_addrs().unwrap(), [v4]);
+        assert_eq!((&&v6).sole(), Some(v6));
+        assert_eq!((Ipv4Addr::LOCALHOST, 80).sole(), Some(v4));
+        assert_eq!("127.0.0.1:80".sole(), None);
     }
 
     #[test]

@@ -7,14 +7,13 @@ use std::mem::MaybeUninit;
 
 use crate::base::Guarded;
 
-/// What blocks are made of: an allocator rounds to as much anyway, and few types need a wider alignment.
-#[repr(align(16))]
-pub(super) struct Unit(#[allow(dead_code)] [u8; 16]);
+/// What blocks are made of: few types need a wider alignment.
+pub(super) type Unit = u64;
 
 pub(super) type Block = Box<[MaybeUninit<Unit>]>;
 
 /// The largest block that is kept, in units: tasks of 512 bytes.
-const UNITS: usize = 32;
+const UNITS: usize = 64;
 
 /// Blocks that are kept at most: half a megabyte, if all were of the largest.
 const BLOCKS: usize = 1024;
@@ -22,11 +21,16 @@ const BLOCKS: usize = 1024;
 #[derive(Default)]
 pub(super) struct Spare(Guarded<Kept>);
 
-#[derive(Default)]
 struct Kept {
     /// By their number of units, from 1.
     blocks: [Vec<Block>; UNITS],
     len: usize,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { blocks: [const { Vec::new() }; UNITS], len: 0 }
+    }
 }
 
 impl Spare {

@@ -153,7 +153,11 @@ impl Inner {
         Ok(all)
     }
 
+    #[inline]
     fn destination(&self, to: impl ToAddr) -> io::Result<SocketAddr> {
+        if let Some(to) = to.sole() {
+            return Ok(to);
+        }
         self.addresses(to)?.first().copied().ok_or_else(sys::invalid)
     }
 
