@@ -19,6 +19,7 @@
 //! - A thread starts only when a job finds none free. A sleeping worker is woken only if no other
 //!   is on its way, and wakes the next if it leaves work behind, so a burst costs the submitter one
 //!   wake-up (128 empty jobs at a time: 0.3 us each; 0.8 to 2.2 us with a wake-up for every job).
+//! - Who has nothing to do any more lingers for some 10 us before it sleeps, one worker at a time.
 //! - A worker takes one job at a time. The jobs of a share would wait for one another: one that opens
 //!   a FIFO would keep the one that opens its other end from ever running. That all lie within reach of
 //!   all is why the lanes have a front, and not each worker a share.

@@ -1,12 +1,13 @@
 //! Workers: the threads of a pool, who sleeps and who is woken.
 //!
 //! ```text
-//!  starting ──┐
-//!             ├──▶ working ── nothing may run ──▶ idle ── a job, nobody on the way ──▶ called
-//!  called ────┘       └────── nothing may run, no handle left ──▶ ended
+//!  starting ──┐                                 ┌─ nobody is on the way ─▶ lingers ─┐
+//!  called ────┼──▶ working ── nothing may run ──┴──────────────────────────────────┴─▶ idle
+//!  lingers ───┘       └────── nothing may run, no handle left ──▶ ended                 │
+//!                              called ◀── a job, nobody on the way ─────────────────────┘
 //! ```
 //!
-//! Starting and called workers are *on the way*: each will look for a job. A job wakes somebody
+//! Starting, called and lingering workers are *on the way*: each will look for a job. A job wakes somebody
 //! only if nobody is; a worker that arrives and leaves work behind wakes the next. Hence, whenever
 //! both locks are free: if a job may run and a worker is idle, another is on the way.
 //!
@@ -14,7 +15,16 @@
 //! only. Both are held where it is decided that nothing may run, so nothing can slip in between that
 //! look and the sleep.
 
-use std::{fmt, io, sync::Arc, thread};
+use std::{
+    fmt,
+    hint::spin_loop,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -23,6 +33,10 @@ use super::{
     lanes::{Back, Front, Lane, Taken, Ticket},
 };
 use crate::base::Apart;
+
+/// Some 10 us: what it takes to wake a thread. With a stream of empty jobs that is 4.0 to 4.5 million a
+/// second where it was 1.4 to 4.2, and a round trip takes 4 us in place of 7 to 31.
+const LINGER_PAUSES: usize = 400;
 
 /// As libuv.
 const STACK_BYTES: usize = 8 << 20;
@@ -34,6 +48,8 @@ pub(super) struct Crew {
     back: Apart<Mutex<Entrance>>,
     /// Where idle workers sleep until `calls` says otherwise.
     bell: Condvar,
+    /// Counts the jobs, under the lock of the back, for who lingers and has no lock.
+    submitted: Apart<AtomicUsize>,
     /// How many threads there may be.
     size: usize,
 }
@@ -94,6 +110,7 @@ impl Crew {
             front: Apart(Mutex::new(Front::new(size))),
             back: Apart(Mutex::new(entrance)),
             bell: Condvar::new(),
+            submitted: Apart::default(),
             size,
         }
     }
@@ -115,6 +132,7 @@ impl Crew {
             return self.submit_with_care(lane, job);
         }
         let ticket = back.jobs.push(lane, job);
+        self.count_submitted();
         let call = back.call_somebody();
         drop(back);
         self.ring(call);
@@ -145,10 +163,17 @@ impl Crew {
             }
         }
         let ticket = front.push(&mut back.jobs, lane, job);
+        self.count_submitted();
         let call = front.runnable(&back.jobs) > 0 && back.call_somebody();
         drop((front, back));
         self.ring(call);
         Ok(ticket)
+    }
+
+    /// Under the lock of the back, so that nobody else writes to it.
+    #[inline]
+    fn count_submitted(&self) {
+        self.submitted.store(self.submitted.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// Takes a job back that no worker has taken.
@@ -229,6 +254,14 @@ impl Crew {
                 // Slow jobs that wait at their limit are for the workers that run slow jobs now.
                 return None;
             }
+            if before != Before::Away && back.on_the_way() == 0 {
+                back.coming += 1;
+                let seen = self.submitted.load(Relaxed);
+                drop((front, back));
+                self.linger(seen);
+                before = Before::Away;
+                continue;
+            }
             drop(front);
             back.idle += 1;
             // Not while it sleeps, which may be for ever; and its end is foreign code.
@@ -241,6 +274,17 @@ impl Crew {
             back.calls -= 1;
             back.coming += 1;
             before = Before::Away;
+        }
+    }
+
+    /// Stays awake for a moment, or until a job comes. One worker at a time, which has just worked: in a
+    /// stream of short jobs the next one is about to come, and to wake somebody for it costs more.
+    fn linger(&self, seen: usize) {
+        for _ in 0..LINGER_PAUSES {
+            if self.submitted.load(Relaxed) != seen {
+                return;
+            }
+            spin_loop();
         }
     }
 
