@@ -91,19 +91,19 @@ impl LoopRef {
     /// handle says [`Cancelled`](crate::JoinError::Cancelled).
     pub fn spawn<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
         let state = self.state();
-        let (runnable, handle) = task::spawn(&state.executor, future);
+        let (runnable, join) = task::spawn(&state.executor, future);
         if state.is_open() {
             state.executor.push(Microtask::Future(Woken::Task(runnable)));
         } else {
             runnable.cancel();
         }
-        handle
+        JoinHandle::of_task(join)
     }
 
     /// [`spawn_eager`](crate::spawn_eager) on this loop, which becomes the current one for the poll.
     pub fn spawn_eager<F: Future + 'static>(&self, future: F) -> JoinHandle<F::Output> {
         let state = self.state();
-        let (runnable, handle) = task::spawn(&state.executor, future);
+        let (runnable, join) = task::spawn(&state.executor, future);
         if state.is_open() {
             let _here = self.enter();
             // A task throws nothing: what it panics with is its output.
@@ -111,7 +111,7 @@ impl LoopRef {
         } else {
             runnable.cancel();
         }
-        handle
+        JoinHandle::of_task(join)
     }
 }
 

@@ -7,11 +7,10 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::JoinHandle;
 use super::coop::{OnePoll, SelfWake};
 use super::home::NOWHERE;
 use super::main_future::MainState;
-use super::raw::{self, Living, Runnable, Turn};
+use super::raw::{self, Join, Living, Runnable, Turn};
 use super::spare::Spare;
 use crate::base::{Guarded, InlineFn, LocalQueue};
 use crate::error::{Result, Uncaught};
@@ -260,13 +259,12 @@ impl Executor {
 }
 
 /// Makes a task of `future` on `executor`. The task is not queued yet: the `Runnable` is its first
-/// poll.
+/// poll. The `Join` is for a [`JoinHandle`](super::JoinHandle), to be made where it is given away.
 pub(crate) fn spawn<F: Future + 'static>(
     executor: &Rc<Executor>,
     future: F,
-) -> (Runnable, JoinHandle<F::Output>) {
-    let (runnable, join) = raw::spawn(executor, future);
-    (runnable, JoinHandle::of_task(join))
+) -> (Runnable, Join<F::Output>) {
+    raw::spawn(executor, future)
 }
 
 /// Like [`spawn`], of a callback that waits: what it throws, or a panic of it, is not its task's

@@ -42,7 +42,8 @@ enum Joined<T> {
 }
 
 impl<T> JoinHandle<T> {
-    pub(super) fn of_task(task: Join<T>) -> Self {
+    #[inline]
+    pub(crate) fn of_task(task: Join<T>) -> Self {
         Self { joined: Some(Joined::Task(task)), aborts_on_drop: false }
     }
 

@@ -146,25 +146,28 @@ pub(super) fn spawn_callback(
 }
 
 fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u8) -> NonNull<Header> {
-    let header = Header {
-        vtable: &Task::<F>::VTABLE,
-        loop_id: executor.loop_id(),
-        executor: Rc::into_raw(executor.clone()),
-        count: Count::new(),
-        mailed: AtomicBool::new(false),
-        flags: Flags::new(flags),
-        self_wakes: SelfWakes::default(),
-        previous: Cell::new(None),
-        next: Cell::new(None),
-        waiter: Cell::new(None),
-    };
-    let stage = UnsafeCell::new(Stage::Waiting { future });
     let memory: NonNull<Task<F>> = match Task::<F>::UNITS {
         0 => NonNull::from(Box::leak(Box::<Task<F>>::new_uninit())).cast(),
         units => NonNull::from(Box::leak(executor.spare().take(units))).cast(),
     };
+    // Built where it stays: a copy of what was just written would wait for it.
+    let task = Task {
+        header: Header {
+            vtable: &Task::<F>::VTABLE,
+            loop_id: executor.loop_id(),
+            executor: Rc::into_raw(executor.clone()),
+            count: Count::new(),
+            mailed: AtomicBool::new(false),
+            flags: Flags::new(flags),
+            self_wakes: SelfWakes::default(),
+            previous: Cell::new(None),
+            next: Cell::new(None),
+            waiter: Cell::new(None),
+        },
+        stage: UnsafeCell::new(Stage::Waiting { future }),
+    };
     // SAFETY: it is ours, large enough, and aligned.
-    unsafe { memory.write(Task { header, stage }) };
+    unsafe { memory.write(task) };
     let task = memory.cast();
     executor.living().link(task);
     task
@@ -437,7 +440,7 @@ impl Drop for Runnable {
 }
 
 /// The right to a task's output.
-pub(super) struct Join<T> {
+pub(crate) struct Join<T> {
     task: NonNull<Header>,
     output: PhantomData<fn() -> T>,
 }
