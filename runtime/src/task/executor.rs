@@ -157,22 +157,22 @@ impl Executor {
     #[inline]
     pub(crate) fn next(&self) -> Option<Microtask> {
         loop {
-            let microtask = self.microtasks.pop()?;
-            if matches!(microtask, Microtask::Callback(_)) {
-                return Some(microtask);
-            }
+            let woken = match self.microtasks.pop()? {
+                Microtask::Future(woken) => woken,
+                callback => return Some(callback),
+            };
             if self.polls.get() < self.limits.task_polls {
                 self.polls.set(self.polls.get() + 1);
-                return Some(microtask);
+                return Some(Microtask::Future(woken));
             }
-            self.defer(microtask);
+            self.defer(woken);
         }
     }
 
     #[cold]
-    pub(super) fn defer(&self, microtask: Microtask) {
+    pub(super) fn defer(&self, woken: Woken) {
         self.deferrals.set(self.deferrals.get() + 1);
-        self.deferred.push(microtask);
+        self.deferred.push(Microtask::Future(woken));
     }
 
     #[inline]
@@ -206,7 +206,7 @@ impl Executor {
     /// Queues a task that was woken while it was polled.
     fn requeue(&self, task: Runnable, said: SelfWake) {
         if task.self_wakes().is_over_limit(said, self.checkpoint.get()) {
-            self.defer(Microtask::Future(Woken::Task(task)));
+            self.defer(Woken::Task(task));
         } else {
             self.push(Microtask::Future(Woken::Task(task)));
         }

@@ -57,7 +57,7 @@ impl Executor {
             Some(main.self_wakes.is_over_limit(meaning, checkpoint))
         });
         match is_over {
-            Some(true) => self.defer(Microtask::Future(Woken::Main)),
+            Some(true) => self.defer(Woken::Main),
             Some(false) => self.push(Microtask::Future(Woken::Main)),
             None => {}
         }
