@@ -352,6 +352,7 @@ mod tests {
         }
     }
 
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     fn runnable(crew: &Crew) -> usize {
         let front = crew.front.lock();
         front.runnable(&crew.back.lock().jobs)
