@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use behaviour::{Deadline, EventLog};
 use runtime::net::{TcpListener, TcpStream};
-use runtime::{Cancelled, Closed, Loop, ms, on_uncaught, queue_microtask, set_immediate};
+use runtime::{Cancelled, Clock, Closed, Loop, ms, on_uncaught, queue_microtask, set_immediate};
 use tcp_support::{
     Counted, is_already, narrow_pair, narrow_two, nobody, pair, pattern, reset, run_until, two,
 };
@@ -713,6 +713,38 @@ fn an_idle_timeout_keeps_nothing_alive_and_can_be_taken_back() {
     lp.set_timeout(ms(20), move || stream.close());
     lp.run().unwrap();
     log.expect([]);
+}
+
+#[test]
+fn what_is_read_or_written_puts_an_idle_timeout_off() {
+    let (log, _guard) = (EventLog::new(), Deadline::secs(20));
+    let clock = Clock::manual();
+    let mut lp = Loop::builder().clock(clock.clone()).build().unwrap();
+    let _here = lp.enter();
+    let (ours, mut peer) = pair();
+    let has_read = Rc::new(Cell::new(false));
+    ours.read_start({
+        let (has_read, mut note) = (has_read.clone(), note(&log));
+        move |stream, data| {
+            has_read.set(true);
+            note(stream, data);
+        }
+    });
+    ours.set_idle_timeout(ms(10));
+
+    clock.advance(ms(6)); // at 6
+    peer.write_all(b"read").unwrap();
+    run_until(&mut lp, || has_read.get());
+    clock.advance(ms(6)); // at 12: 10 is past, 16 is not
+    lp.run_nowait().unwrap();
+    ours.write("written"); // now it is 22
+    clock.advance(ms(6)); // at 18
+    lp.run_nowait().unwrap();
+    log.expect(["read"]);
+
+    clock.advance(ms(6)); // at 24
+    lp.run().unwrap();
+    log.expect(["TimedOut"]);
 }
 
 #[test]
