@@ -460,7 +460,15 @@ mod backend {
             batch.events.clear();
             batch.ready.clear();
             batch.next = 0;
-            polling.wait(&mut batch.events, timeout)?;
+            match polling.wait(&mut batch.events, timeout) {
+                // With poll(), a wait that begins while another thread notifies may find the flag set
+                // and the signal not there yet. It is a wake-up; the second wait clears the flag, without
+                // which no signal would be sent any more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    polling.wait(&mut batch.events, Some(Duration::ZERO))?
+                }
+                waited => waited?,
+            };
             batch.ready.extend(batch.events.iter().map(|event| (event.key, ready(&event))));
             Ok(())
         }
