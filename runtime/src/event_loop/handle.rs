@@ -34,6 +34,24 @@ pub enum Kind {
     TcpStream,
     /// A [`UdpSocket`](crate::net::UdpSocket).
     UdpSocket,
+    /// A listener for local connections.
+    UnixListener,
+    /// A local connection.
+    UnixStream,
+    /// A local socket for datagrams.
+    UnixDatagram,
+    /// One end of a pipe.
+    Pipe,
+    /// A terminal.
+    Tty,
+    /// A watcher of a signal.
+    Signal,
+    /// A child process.
+    Process,
+    /// A watcher of a file or a directory, told by the system.
+    FsEvent,
+    /// A watcher of a file that looks at it at intervals.
+    FsPoll,
 }
 
 impl Kind {

@@ -10,7 +10,8 @@ const LAYERS: &[&[&str]] = &[
     &["task", "timers"],
     &["event_loop"],
     &["schedule", "request", "handle"],
-    &["net", "fs", "time", "sync"],
+    &["net", "fs", "time", "sync", "signal", "io"],
+    &["process"],
     &["entry", "lib"],
 ];
 
