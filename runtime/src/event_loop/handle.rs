@@ -40,7 +40,7 @@ pub enum Kind {
     UnixStream,
     /// A local socket for datagrams.
     UnixDatagram,
-    /// One end of a pipe.
+    /// A [`Pipe`](crate::net::Pipe).
     Pipe,
     /// A terminal.
     Tty,

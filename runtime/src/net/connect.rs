@@ -123,7 +123,7 @@ fn begin(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> io::Result<Beg
 }
 
 /// A socket that connects to the next address which does not fail at once.
-fn next_socket(rest: &mut Vec<SocketAddr>) -> io::Result<Socket> {
+pub(super) fn next_socket(rest: &mut Vec<SocketAddr>) -> io::Result<Socket> {
     let mut failed = None;
     while let Some(address) = rest.pop() {
         match start(address) {
@@ -149,14 +149,14 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
     let Some(mut connecting) = stream.ask_rare(|rare| rare.connecting.take()) else {
         return Ok(());
     };
-    let failed = stream.with_socket(|socket| socket.take_error()).unwrap_or_else(Some);
+    let failed = stream.with_channel(sys::Channel::take_error).unwrap_or_else(Some);
     let result = match failed {
         None => Ok(()),
         // Of no more addresses nothing is to be told.
         Some(error) if connecting.rest.is_empty() => Err(error),
-        Some(_) => match next_socket(&mut connecting.rest) {
-            Ok(socket) => {
-                stream.replace_socket(socket);
+        Some(_) => match S::connect_next(&mut connecting.rest) {
+            Ok(channel) => {
+                stream.replace_channel(channel);
                 let asked = stream.ask_for(Interest::WRITABLE);
                 if asked.is_ok() {
                     stream.with_rare(|rare| rare.connecting = Some(connecting));

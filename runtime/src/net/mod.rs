@@ -11,6 +11,8 @@ mod addr;
 mod connect;
 mod incoming;
 mod listener;
+#[cfg(unix)]
+mod pipe;
 mod pipe_to;
 mod stream;
 mod tcp;
@@ -19,6 +21,8 @@ mod udp;
 pub use addr::ToAddr;
 pub use incoming::Incoming;
 pub use listener::TcpListener;
+#[cfg(unix)]
+pub use pipe::Pipe;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;
 pub use udp::{Interface, Received, UdpOptions, UdpSocket};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use socket2::{Socket, TcpKeepalive};
 
 use super::ToAddr;
-use super::connect::connect;
-use super::stream::{Stream, byte_stream};
+use super::connect::{connect, next_socket};
+use super::stream::{Stream, byte_stream, peekable};
 use crate::event_loop::{Kind, LoopRef, current};
 use crate::handle::handle_type;
 use crate::request::Request;
@@ -63,7 +63,14 @@ handle_type! {
     TcpStream, Stream<TcpStream>
 }
 
-byte_stream!(TcpStream);
+byte_stream!(
+    TcpStream,
+    Socket,
+    fn connect_next(left: &mut Vec<SocketAddr>) -> io::Result<Socket> {
+        next_socket(left)
+    }
+);
+peekable!(TcpStream);
 
 /// Making connections, and what only TCP has.
 impl TcpStream {

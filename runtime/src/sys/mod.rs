@@ -1,13 +1,18 @@
 //! Calls into the system that differ from one to the next: one file a platform, one list of functions.
 
+mod channel;
 mod datagram;
+mod pipe;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+pub(crate) use channel::Channel;
 pub(crate) use datagram::*;
 pub use datagram::{Interface, Received};
+#[cfg(unix)]
+pub(crate) use pipe::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 #[cfg(windows)]

@@ -1,14 +1,26 @@
 //! What all byte streams share: their methods, and the futures-io traits.
 
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::Stream;
 use crate::request::Request;
+use crate::sys::{self, Channel};
 
 /// A handle type over [`Stream`].
 pub(crate) trait StreamHandle: Sized + 'static {
+    /// What it reads from and writes to.
+    type Channel: Channel;
+
     fn wrap(stream: Rc<Stream<Self>>) -> Self;
     fn stream(&self) -> &Rc<Stream<Self>>;
+
+    /// A channel that connects to the next of the addresses that are `left`, the last one first.
+    fn connect_next(left: &mut Vec<SocketAddr>) -> io::Result<Self::Channel> {
+        let _ = left;
+        Err(sys::invalid())
+    }
 }
 
 /// The byte streams of this crate; what one of them writes another can read.
@@ -32,8 +44,12 @@ pub(crate) mod sealed {
 
 /// Gives a handle type over [`Stream`] the methods of a byte stream.
 macro_rules! byte_stream {
-    ($name:ident) => {
+    ($name:ident, $channel:ty $(, $item:item)*) => {
         impl crate::net::stream::StreamHandle for $name {
+            type Channel = $channel;
+
+            $($item)*
+
             #[inline]
             fn wrap(stream: std::rc::Rc<crate::net::stream::Stream<Self>>) -> Self {
                 Self(stream)
@@ -103,18 +119,7 @@ macro_rules! byte_stream {
             /// # Cancel safety
             /// No bytes are lost: nothing was read.
             pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
-                self.0.read_with(|socket| self.0.recv(socket, buffer))
-            }
-
-            /// Reads without taking: the next read gives the same bytes.
-            ///
-            /// # Errors
-            /// As [`read`](Self::read).
-            ///
-            /// # Cancel safety
-            /// Nothing is lost.
-            pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
-                self.0.read_with(|socket| crate::sys::peek(socket, buffer))
+                self.0.read_with(|channel| self.0.recv(channel, buffer))
             }
 
             /// Waits until a read would find data, the end or an error.
@@ -125,7 +130,7 @@ macro_rules! byte_stream {
             /// # Cancel safety
             /// Nothing is lost.
             pub fn readable(&self) -> impl Future<Output = std::io::Result<()>> {
-                self.0.read_with(|socket| crate::sys::peek(socket, &mut [0]).map(drop))
+                self.0.read_with(crate::sys::Channel::check_readable)
             }
 
             /// Reads what is there, without waiting.
@@ -149,9 +154,9 @@ macro_rules! byte_stream {
                 let mut buffer = crate::net::stream::Lent::nothing();
                 let read = self
                     .0
-                    .read_with(|socket| {
+                    .read_with(|channel| {
                         buffer = crate::net::stream::Lent::new(state);
-                        let read = self.0.recv(socket, &mut buffer);
+                        let read = self.0.recv(channel, &mut buffer);
                         if read.is_err() {
                             // It waits now, and holds no buffer meanwhile.
                             buffer = crate::net::stream::Lent::nothing();
@@ -323,7 +328,7 @@ macro_rules! byte_stream {
                 buffer: &mut [u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
                 let enlist = crate::base::Wakers::register_once;
-                self.0.poll_read(cx, enlist, |socket| self.0.recv(socket, buffer))
+                self.0.poll_read(cx, enlist, |channel| self.0.recv(channel, buffer))
             }
         }
 
@@ -403,3 +408,23 @@ macro_rules! byte_stream {
     };
 }
 pub(crate) use byte_stream;
+
+/// Gives a byte stream over a socket what only sockets can.
+macro_rules! peekable {
+    ($name:ident) => {
+        /// Looking ahead.
+        impl $name {
+            /// Reads without taking: the next read gives the same bytes.
+            ///
+            /// # Errors
+            /// As [`read`](Self::read).
+            ///
+            /// # Cancel safety
+            /// Nothing is lost.
+            pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
+                self.0.read_with(|socket| crate::sys::peek(socket, buffer))
+            }
+        }
+    };
+}
+pub(crate) use peekable;

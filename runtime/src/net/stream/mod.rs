@@ -27,6 +27,6 @@ mod resource;
 mod writing;
 
 pub use kind::ByteStream;
-pub(crate) use kind::{StreamHandle, byte_stream, sealed};
+pub(crate) use kind::{StreamHandle, byte_stream, peekable, sealed};
 pub(crate) use lent::Lent;
-pub(crate) use resource::{CONNECTING, Stream};
+pub(crate) use resource::{CONNECTING, Directions, Stream};

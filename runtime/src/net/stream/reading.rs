@@ -6,17 +6,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use socket2::Socket;
-
 use super::kind::StreamHandle;
 use super::resource::{
-    CONNECTING, END_TOLD, FAILED, PAUSED, RARE, READ_ENDED, READABLE, READING, Stream,
+    CONNECTING, END_TOLD, FAILED, PAUSED, RARE, READ_ENDED, READABLE, READING, Stream, WRITE_ONLY,
 };
 use crate::base::{Waiter, Wakers};
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
 use crate::reactor::{Interest, Ready};
-use crate::sys;
+use crate::sys::{self, Channel};
 use crate::task::{coop, keep};
 
 /// Reads of one event, as libuv: a fast peer must not starve the other connections.
@@ -71,6 +69,9 @@ impl<S: StreamHandle> Stream<S> {
         if self.has(READING) || !self.readers.is_empty() {
             return Err(sys::already());
         }
+        if self.has(WRITE_ONLY) {
+            return Err(sys::not_connected());
+        }
         self.ask_for(Interest::READABLE)?;
         self.set(READING, true);
         self.set(PAUSED, false);
@@ -112,7 +113,7 @@ impl<S: StreamHandle> Stream<S> {
         }
         let stream = S::wrap(self);
         let me = stream.stream();
-        let read = me.with_socket(|socket| sys::recv(socket, d.buffer));
+        let read = me.with_channel(|channel| channel.recv(d.buffer));
         me.read_on(&stream, read, d)
     }
 
@@ -121,7 +122,7 @@ impl<S: StreamHandle> Stream<S> {
     pub(crate) fn call_reader(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
         let stream = S::wrap(self);
         let me = stream.stream();
-        match me.with_socket(|socket| sys::recv(socket, d.buffer)) {
+        match me.with_channel(|channel| channel.recv(d.buffer)) {
             // A short read took all there was: the usual case, and all of it.
             Ok(read) if (1..d.buffer.len()).contains(&read) => me.hand_over(&stream, read, d),
             read => me.read_on(&stream, read, d),
@@ -160,7 +161,7 @@ impl<S: StreamHandle> Stream<S> {
             if is_all || !self.is_just(READING, READING | PAUSED) {
                 break;
             }
-            read = self.with_socket(|socket| sys::recv(socket, d.buffer));
+            read = self.with_channel(|channel| channel.recv(d.buffer));
         }
         Ok(())
     }
@@ -259,14 +260,14 @@ impl<S: StreamHandle> Stream<S> {
         self: &Rc<Self>,
         cx: &mut Context<'_>,
         enlist: impl FnOnce(&Wakers, Waker),
-        mut read: impl FnMut(&Socket) -> io::Result<R>,
+        mut read: impl FnMut(&S::Channel) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        if !self.is_just(0, READING) {
+        if !self.is_just(0, READING | WRITE_ONLY) {
             return Poll::Ready(Err(self.why_not_read()));
         }
         std::task::ready!(coop::poll_proceed(cx));
         if self.has(READABLE) {
-            match self.with_socket(&mut read) {
+            match self.with_channel(&mut read) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.set(READABLE, false);
                 }
@@ -283,36 +284,36 @@ impl<S: StreamHandle> Stream<S> {
         Poll::Pending
     }
 
-    /// The error of who reads a closed stream, or beside a callback.
+    /// The error of who reads a closed stream, beside a callback, or from what is only written to.
     #[inline(never)]
     fn why_not_read(&self) -> io::Error {
-        self.check_open().err().unwrap_or_else(sys::already)
+        let other = if self.has(WRITE_ONLY) { sys::not_connected } else { sys::already };
+        self.check_open().err().unwrap_or_else(other)
     }
 
     /// [`poll_read`](Self::poll_read) as a future: a dropped one waits no longer.
     pub(crate) fn read_with<R, F>(self: &Rc<Self>, read: F) -> Reading<'_, S, F>
     where
-        F: FnMut(&Socket) -> io::Result<R> + Unpin,
+        F: FnMut(&S::Channel) -> io::Result<R> + Unpin,
     {
         Reading { stream: self, waiter: None, read }
     }
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.check_open()?;
-        if self.has(READING) {
-            return Err(sys::already());
+        if !self.is_just(0, READING | WRITE_ONLY) {
+            return Err(self.why_not_read());
         }
-        let read = self.with_socket(|socket| self.recv(socket, buffer))?;
+        let read = self.with_channel(|channel| self.recv(channel, buffer))?;
         self.note_activity();
         Ok(read)
     }
 
     /// Reads into `buffer`, and notes what that tells.
-    pub(crate) fn recv(&self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn recv(&self, channel: &S::Channel, buffer: &mut [u8]) -> io::Result<usize> {
         if self.has(READ_ENDED) {
             return Ok(0);
         }
-        let read = sys::recv(socket, buffer)?;
+        let read = channel.recv(buffer)?;
         if read < buffer.len() {
             // All there was; what comes is reported.
             self.set(READABLE, read == 0);
@@ -335,7 +336,7 @@ pub(crate) struct Reading<'a, S: StreamHandle, F> {
 impl<S, R, F> Future for Reading<'_, S, F>
 where
     S: StreamHandle,
-    F: FnMut(&Socket) -> io::Result<R> + Unpin,
+    F: FnMut(&S::Channel) -> io::Result<R> + Unpin,
 {
     type Output = io::Result<R>;
 

@@ -40,13 +40,34 @@ pub(super) const BUSY: u16 = 1024;
 pub(super) const IDLE: u16 = 2048;
 /// It has, or had, something rare.
 pub(super) const RARE: u16 = 4096;
+/// It has no reading direction.
+pub(super) const WRITE_ONLY: u16 = 8192;
+
+/// What a channel can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Directions {
+    Both,
+    Read,
+    Write,
+}
+
+impl Directions {
+    /// The flags a stream begins with: what it can't do is over from the start.
+    fn flags(self) -> u16 {
+        match self {
+            Self::Both => READABLE,
+            Self::Read => READABLE | WRITE_ENDED,
+            Self::Write => WRITE_ONLY | READ_ENDED | END_TOLD,
+        }
+    }
+}
 
 /// The state of a byte stream whose handle type is `S`; its flags are the handle's own.
 ///
 /// As small as can be: a server has one for each client, and most of them are idle.
 pub(crate) struct Stream<S: StreamHandle> {
     handle: Handle,
-    socket: Watched<Socket>,
+    pub(super) channel: Watched<S::Channel>,
     /// The read callback; it is out while it runs.
     pub(super) on_read: Cell<Option<Box<OnRead<S>>>>,
     pub(super) readers: Wakers,
@@ -54,12 +75,21 @@ pub(crate) struct Stream<S: StreamHandle> {
 }
 
 impl<S: StreamHandle> Stream<S> {
-    /// A stream over `socket`, which must not block.
-    pub(crate) fn make(lp: &LoopRef, kind: Kind, socket: Socket) -> Rc<Self> {
+    /// A stream over `channel`.
+    pub(crate) fn make(lp: &LoopRef, kind: Kind, channel: S::Channel) -> Rc<Self> {
+        Self::make_for(Directions::Both, lp, kind, channel)
+    }
+
+    pub(crate) fn make_for(
+        directions: Directions,
+        lp: &LoopRef,
+        kind: Kind,
+        channel: S::Channel,
+    ) -> Rc<Self> {
         Handle::make(lp, kind, |handle| {
-            handle.set_own_flags(READABLE);
+            handle.set_own_flags(directions.flags());
             Self {
-                socket: Watched::new(&handle.state().poller, socket),
+                channel: Watched::new(&handle.state().poller, channel),
                 handle,
                 on_read: Cell::default(),
                 readers: Wakers::default(),
@@ -90,26 +120,38 @@ impl<S: StreamHandle> Stream<S> {
         self.handle.state()
     }
 
-    /// Lends the socket, unless it is closed.
+    /// Lends the channel, unless it is closed.
     #[inline]
-    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
-        self.socket.with(f)
+    pub(crate) fn with_channel<R>(
+        &self,
+        f: impl FnOnce(&S::Channel) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.channel.with(f)
     }
 
-    /// Puts another socket in the place of the one whose connect failed.
-    pub(crate) fn replace_socket(&self, socket: Socket) {
-        self.socket.replace(socket);
+    /// The same, where it is a socket.
+    #[inline]
+    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R>
+    where
+        S: StreamHandle<Channel = Socket>,
+    {
+        self.channel.with(f)
+    }
+
+    /// Puts another channel in the place of the one whose connect failed.
+    pub(crate) fn replace_channel(&self, channel: S::Channel) {
+        self.channel.replace(channel);
     }
 
     /// Asks for what `more` says, besides what is asked for already.
     #[inline]
     pub(crate) fn ask_for(&self, more: Interest) -> io::Result<()> {
-        self.socket.ask_for(self.handle.slot(), more)
+        self.channel.ask_for(self.handle.slot(), more)
     }
 
     /// Asks for `less` no longer.
     pub(crate) fn ask_no_more_for(&self, less: Interest) {
-        self.socket.ask_no_more_for(self.handle.slot(), less);
+        self.channel.ask_no_more_for(self.handle.slot(), less);
     }
 
     /// Why the stream can't be used: the error that ended it, or that it is closed.
@@ -221,7 +263,7 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn release(&self) {
         self.disarm_idle();
-        self.socket.close();
+        self.channel.close();
         self.readers.wake();
         self.wake_writers();
     }

@@ -13,12 +13,12 @@ use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
 use super::queue::{Owner, Writing};
-use super::resource::{BUSY, FAILED, IDLE, QUEUED, Stream, WRITE_ENDED};
+use super::resource::{BUSY, FAILED, IDLE, QUEUED, Stream, WRITE_ENDED, WRITE_ONLY};
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
-use crate::sys;
+use crate::sys::{self, Channel};
 use crate::task::{coop, keep};
 
 /// System calls of one event: a quick peer and a long queue must not starve the other connections.
@@ -79,7 +79,7 @@ impl<S: StreamHandle> Stream<S> {
     pub(crate) fn write(self: &Rc<Self>, bytes: &[u8]) -> Request<()> {
         // An attempt that writes all of it is all there is to most writes.
         if self.is_just(0, WRITE_ENDED | QUEUED | IDLE) && !bytes.is_empty() {
-            let sent = self.with_socket(|socket| sys::send(socket, bytes));
+            let sent = self.with_channel(|channel| channel.send(bytes));
             return match sent {
                 Ok(written) if written == bytes.len() => Request::done(Ok(())),
                 sent => self.go_on_writing(&[IoSlice::new(bytes)], sent),
@@ -134,9 +134,9 @@ impl<S: StreamHandle> Stream<S> {
 
     /// One attempt; 0 if the kernel's buffer is full.
     fn send(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let sent = self.with_socket(|socket| match slices {
-            [one] => sys::send(socket, one),
-            many => sys::send_vectored(socket, &many[..many.len().min(SLICES)]),
+        let sent = self.with_channel(|channel| match slices {
+            [one] => channel.send(one),
+            many => channel.send_vectored(&many[..many.len().min(SLICES)]),
         });
         self.sent(sent)
     }
@@ -180,7 +180,16 @@ impl<S: StreamHandle> Stream<S> {
         });
         self.ask_no_more_for(Interest::WRITABLE);
         self.wake_writers();
-        self.pend_finished();
+        if self.has(WRITE_ONLY) {
+            // Nothing is left of it, and the pending phase closes it.
+            self.pend();
+        } else {
+            self.pend_finished();
+        }
+    }
+
+    fn pend(self: &Rc<Self>) {
+        self.state().pending.push(Pending::Resource(self.clone()));
     }
 
     /// What is done and not told comes up in the pending phase, and so does a failure that an error of
@@ -189,7 +198,7 @@ impl<S: StreamHandle> Stream<S> {
         let is_owed = self.has(FAILED)
             || self.ask_writing(|writing| !writing.finished.is_empty() || writing.has_drained());
         if is_owed && !self.handle().is_closing() {
-            self.state().pending.push(Pending::Resource(self.clone()));
+            self.pend();
         }
     }
 
@@ -220,7 +229,7 @@ impl<S: StreamHandle> Stream<S> {
         self.with_writing(|writing| writing.shutdown = Some(request.clone()));
         if !self.wants_to_write() {
             // Not in the call: a stream that both sides end must not close before the callback.
-            self.state().pending.push(Pending::Resource(self.clone()));
+            self.pend();
         }
         self.update();
         Request::waiting(request)
@@ -271,7 +280,7 @@ impl<S: StreamHandle> Stream<S> {
                 if count == 0 {
                     return None;
                 }
-                Some(self.with_socket(|socket| sys::send_vectored(socket, &slices[..count])))
+                Some(self.with_channel(|channel| channel.send_vectored(&slices[..count])))
             });
             match sent {
                 None => return self.emptied(),
@@ -296,9 +305,18 @@ impl<S: StreamHandle> Stream<S> {
     fn send_end(&self) {
         let shutdown = self.ask_writing(|writing| writing.shutdown.take());
         if let Some(request) = shutdown {
-            let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
+            let result = self.end_channel();
             self.with_writing(|writing| writing.finished.push_back((request, result)));
         }
+    }
+
+    /// What is only written to ends by being closed.
+    fn end_channel(&self) -> io::Result<()> {
+        let result = self.with_channel(Channel::end);
+        if self.has(WRITE_ONLY) {
+            self.channel.close();
+        }
+        result
     }
 
     /// What the stream asked the pending phase for.
@@ -419,7 +437,7 @@ impl<S: StreamHandle> Stream<S> {
             return Poll::Ready(Ok(()));
         }
         self.set(WRITE_ENDED, true);
-        let result = self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write));
+        let result = self.end_channel();
         self.close_if_over();
         Poll::Ready(result)
     }

@@ -1,0 +1,89 @@
+//! Pipes: byte streams between processes, and within one.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::stream::{Directions, Stream, byte_stream};
+use crate::event_loop::{Kind, LoopRef, current};
+use crate::handle::handle_type;
+use crate::sys::{self, PipeEnd};
+
+handle_type! {
+    /// One end of a pipe, for callbacks and tasks: an anonymous pipe, a FIFO, the standard streams of a
+    /// child process.
+    ///
+    /// Most pipes have one direction. The end to write refuses to read with `ENOTCONN`, and closes once
+    /// it is shut down, which is how its reader learns of the end. The end to read refuses to write with
+    /// `EPIPE`, and closes when a callback has read the end. Otherwise it lives as a
+    /// [`TcpStream`](crate::net::TcpStream) does.
+    ///
+    /// # Errors
+    /// To write to a pipe that nobody reads is `EPIPE`. The system also sends `SIGPIPE`, which a Rust
+    /// program ignores from its start; a library in a program of another language sees to that itself.
+    ///
+    /// # Examples
+    /// ```
+    /// use runtime::net::Pipe;
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (reader, writer) = Pipe::pair()?;
+    ///     writer.write("hello").await?;
+    ///     drop(writer); // it closes, and the reader reads the end
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(reader.read(&mut buffer).await?, 5);
+    ///     assert_eq!(reader.read(&mut buffer).await?, 0);
+    ///     Ok(())
+    /// }
+    /// ```
+    Pipe, Stream<Pipe>
+}
+
+byte_stream!(Pipe, PipeEnd);
+
+/// Making pipes.
+impl Pipe {
+    /// A new anonymous pipe: the end to read, and the end to write. Both are closed on exec.
+    ///
+    /// # Errors
+    /// The system's, if no descriptor is left; [`LoopGone`](crate::LoopGone).
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let lp = current();
+        lp.check_open()?;
+        let (reader, writer) = sys::pipe_pair()?;
+        let make = |directions, end| Self(Stream::make_for(directions, &lp, Kind::Pipe, end));
+        Ok((make(Directions::Read, reader), make(Directions::Write, writer)))
+    }
+
+    /// Takes over a pipe, a FIFO, a socket or a character device: a descriptor, or what of the
+    /// standard library becomes one, such as `std::io::PipeReader` and `std::process::ChildStdout`.
+    /// Its mode tells which directions it has.
+    ///
+    /// Its open file does not block from now on, which who shares it sees too.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a file or a directory, which the system does not wait for; the system's;
+    /// [`LoopGone`](crate::LoopGone).
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn from_std(end: impl Into<OwnedFd>) -> io::Result<Self> {
+        let lp = current();
+        lp.check_open()?;
+        Self::of_end(&lp, PipeEnd::new(end.into())?)
+    }
+
+    pub(crate) fn of_end(lp: &LoopRef, end: PipeEnd) -> io::Result<Self> {
+        let directions = match end.access()? {
+            (true, true) => Directions::Both,
+            (true, false) => Directions::Read,
+            (false, _) => Directions::Write,
+        };
+        Ok(Self(Stream::make_for(directions, lp, Kind::Pipe, end)))
+    }
+}

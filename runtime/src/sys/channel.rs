@@ -1,0 +1,55 @@
+//! The system's end of a byte stream.
+
+use std::io::{self, IoSlice};
+
+use polling::AsSource;
+use socket2::Socket;
+
+/// What a stream reads from and writes to. It does not block, or blocks for a moment only.
+pub(crate) trait Channel: AsSource + 'static {
+    /// Reads what is there; 0 is the end.
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether a read would find something: `WouldBlock` if not.
+    fn check_readable(&self) -> io::Result<()>;
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Lets the reader read the end, if that takes more than to close it.
+    fn end(&self) -> io::Result<()>;
+
+    /// What became of a connect.
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+}
+
+impl Channel for Socket {
+    #[inline]
+    fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        super::recv(self, buffer)
+    }
+
+    fn check_readable(&self) -> io::Result<()> {
+        super::peek(self, &mut [0]).map(drop)
+    }
+
+    #[inline]
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        super::send(self, bytes)
+    }
+
+    fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        super::send_vectored(self, slices)
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(std::net::Shutdown::Write)
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.take_error()
+    }
+}

@@ -1,0 +1,143 @@
+//! Anonymous pipes and FIFOs: one direction each, ends, errors, back-pressure.
+#![cfg(unix)]
+
+use std::cell::Cell;
+use std::io::{ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use behaviour::{Deadline, EventLog};
+use runtime::Loop;
+use runtime::handle::Kind;
+use runtime::net::Pipe;
+
+fn start() -> (Loop, EventLog, Deadline) {
+    (Loop::new().unwrap(), EventLog::new(), Deadline::secs(30))
+}
+
+#[test]
+fn bytes_and_the_end_go_through_by_callback() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let (reader, writer) = Pipe::pair().unwrap();
+    assert_eq!((reader.kind(), writer.kind()), (Kind::Pipe, Kind::Pipe));
+    let seen = log.clone();
+    reader.read_start(move |_, data| seen.push(String::from_utf8_lossy(data.unwrap())));
+    writer.write("hello");
+    let shut = log.clone();
+    writer.shutdown().callback(move |result| shut.push(format!("shut down {result:?}")));
+    let closed = [log.clone(), log.clone()];
+    let [one, two] = closed;
+    writer.closed().callback(move |result| one.push(format!("writer {result:?}")));
+    reader.closed().callback(move |result| two.push(format!("reader {result:?}")));
+    assert!(!lp.run().unwrap());
+    log.expect(["shut down Ok(())", "hello", "writer Ok(())", "", "reader Ok(())"]);
+}
+
+#[test]
+fn each_end_refuses_what_it_has_no_direction_for() {
+    let (mut lp, log, _guard) = start();
+    lp.block_on(async {
+        let (reader, writer) = Pipe::pair().unwrap();
+        let epipe = reader.write("x").await.unwrap_err();
+        assert_eq!(epipe.kind(), ErrorKind::BrokenPipe);
+        assert_eq!(reader.shutdown().await.unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(writer.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(writer.try_read(&mut [0]).unwrap_err().kind(), ErrorKind::NotConnected);
+        let seen = log.clone();
+        writer.read_start(move |_, data| seen.push(data.unwrap_err().kind()));
+        // Neither is ended by that.
+        writer.write("y").await.unwrap();
+        let mut buffer = [0; 4];
+        assert_eq!(reader.read(&mut buffer).await.unwrap(), 1);
+        runtime::yield_now().await;
+    });
+    log.expect(["not connected"]);
+}
+
+#[test]
+fn a_writer_learns_that_nobody_reads() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (reader, writer) = Pipe::pair().unwrap();
+        reader.close();
+        let error = writer.write("x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        assert_eq!(writer.closed().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn a_full_pipe_holds_the_writer_back_and_loses_nothing() {
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let (reader, writer) = Pipe::pair().unwrap();
+    let data: Vec<u8> = (0..1_000_000u32).map(|n| (n % 251) as u8).collect();
+    writer.write(&data);
+    assert!(writer.is_full());
+    let drained = Rc::new(Cell::new(false));
+    let noted = drained.clone();
+    writer.on_drain(move |writer| {
+        noted.set(true);
+        writer.shutdown();
+    });
+    let got = Rc::new(std::cell::RefCell::new(Vec::new()));
+    let taken = got.clone();
+    reader.read_start(move |_, data| taken.borrow_mut().extend_from_slice(data.unwrap()));
+    assert!(!lp.run().unwrap());
+    assert!(drained.get());
+    assert!(*got.borrow() == data);
+}
+
+#[test]
+fn the_last_holder_of_a_writer_writes_its_queue_first() {
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let (reader, writer) = Pipe::pair().unwrap();
+    writer.write(vec![7; 300_000]);
+    drop(writer);
+    let read = lp.block_on(async move {
+        let (mut total, mut buffer) = (0, vec![0; 10_000]);
+        loop {
+            match reader.read(&mut buffer).await.unwrap() {
+                0 => return total,
+                n => total += n,
+            }
+        }
+    });
+    assert_eq!(read, 300_000);
+}
+
+#[test]
+fn an_end_of_the_standard_library_is_taken_over() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (theirs, ours) = std::io::pipe().unwrap();
+        let writer = Pipe::from_std(ours).unwrap();
+        let thread = std::thread::spawn(move || {
+            let mut text = String::new();
+            let mut theirs = theirs;
+            theirs.read_to_string(&mut text).unwrap();
+            text
+        });
+        writer.write("over there").await.unwrap();
+        writer.shutdown().await.unwrap();
+        assert_eq!(thread.join().unwrap(), "over there");
+
+        let (ours, mut theirs) = std::io::pipe().unwrap();
+        let reader = Pipe::from_std(ours).unwrap();
+        theirs.write_all(b"over here").unwrap();
+        reader.readable().await.unwrap();
+        let mut buffer = [0; 64];
+        assert_eq!(reader.read(&mut buffer).await.unwrap(), 9);
+    });
+}
+
+#[test]
+fn what_can_not_be_waited_for_is_no_pipe() {
+    let (lp, _, _guard) = start();
+    let _here = lp.enter();
+    let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
+    let error = Pipe::from_std(folder).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("Directory"), "{error}");
+}
