@@ -9,20 +9,20 @@
 
 mod addr;
 mod connect;
-mod incoming;
 mod listener;
 #[cfg(unix)]
 mod pipe;
 mod pipe_to;
 mod stream;
 mod tcp;
+mod tcp_listener;
 mod udp;
 
 pub use addr::ToAddr;
-pub use incoming::Incoming;
-pub use listener::TcpListener;
+pub use listener::Incoming;
 #[cfg(unix)]
 pub use pipe::Pipe;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;
+pub use tcp_listener::TcpListener;
 pub use udp::{Interface, Received, UdpOptions, UdpSocket};

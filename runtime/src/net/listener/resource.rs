@@ -1,4 +1,4 @@
-//! TCP listeners.
+//! What accepts: its socket, who waits for connections, and what happens without descriptors.
 //!
 //! ```text
 //!   connection waits ─▶ accept ─▶ callback, or a task      one an event for callbacks, as libuv
@@ -9,63 +9,33 @@
 //! ```
 
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::Socket;
 
-use super::{Incoming, TcpStream, ToAddr};
+use super::ListenerHandle;
 use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Key, Waiter, Wakers};
 use crate::error::{Outcome, Result};
-use crate::event_loop::{
-    Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State, current,
-};
-use crate::handle::handle_type;
+use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, State};
 use crate::reactor::{Interest, Ready, Watched};
 use crate::sys;
 use crate::task::{coop, keep};
 
-/// Connections that the system lets wait; it may allow fewer.
-const BACKLOG: i32 = 4096;
 /// How long a listener pauses when no descriptor is left.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Waiting connections that are shed at once, so that shedding ends although more come.
 const SHED_AT_ONCE: usize = 1024;
 
-handle_type! {
-    /// A socket that accepts TCP connections, for callbacks and tasks.
-    ///
-    /// When no descriptor is left it sheds the connections that wait (they are accepted and closed),
-    /// pauses for 100 ms, and tells [`on_error`](Self::on_error), once until a connection is accepted
-    /// again. Nothing else is affected, and tasks that accept just wait.
-    ///
-    /// # Examples
-    /// ```
-    /// use runtime::net::TcpListener;
-    ///
-    /// #[runtime::main]
-    /// fn main() -> std::io::Result<()> {
-    ///     let server = TcpListener::bind("127.0.0.1:0")?;
-    ///     server.listen(|_, socket| {
-    ///         socket.write("hello\n");
-    ///     });
-    ///     server.close(); // the end of the example; a server would go on
-    ///     Ok(())
-    /// }
-    /// ```
-    TcpListener, Inner
-}
-
-pub(crate) struct Inner {
+/// The state of a listener whose handle type is `L`.
+pub(crate) struct Listener<L: ListenerHandle> {
     handle: Handle,
     socket: Watched<Socket>,
-    on_connection: CallbackSlot<OnConnection>,
-    on_error: CallbackSlot<OnError>,
+    on_connection: CallbackSlot<OnConnection<L>>,
+    on_error: CallbackSlot<OnError<L>>,
     is_listening: Cell<bool>,
     acceptors: Wakers,
     /// Set while it pauses since no descriptor is left.
@@ -76,53 +46,20 @@ pub(crate) struct Inner {
     untold: Cell<Option<io::Error>>,
 }
 
-type OnConnection = dyn FnMut(&TcpListener, TcpStream) -> Result;
-type OnError = dyn FnMut(&TcpListener, io::Error) -> Result;
+type OnConnection<L> = dyn FnMut(&L, <L as ListenerHandle>::Stream) -> Result;
+type OnError<L> = dyn FnMut(&L, io::Error) -> Result;
 
-impl TcpListener {
-    /// Listens at the first of the addresses that can be had. Port 0 is any that is free.
-    ///
-    /// The address may be in use by connections that are just closing (`SO_REUSEADDR`, except on
-    /// Windows, where that means something else).
-    ///
-    /// # Errors
-    /// `AddrInUse`, `PermissionDenied` and others of the system; `InvalidInput` for what is no address.
-    ///
-    /// # Panics
-    /// If this thread has no current loop.
-    #[track_caller]
-    pub fn bind(address: impl ToAddr) -> io::Result<Self> {
-        let lp = current();
-        lp.check_open()?;
-        let mut failed = None;
-        for address in address.to_addrs()? {
-            match listen_at(address) {
-                Ok(socket) => return Ok(Self::of_socket(&lp, socket)),
-                Err(error) => failed = Some(error),
-            }
-        }
-        Err(failed.unwrap_or_else(sys::invalid))
-    }
+fn keep_spare(state: &State) {
+    let spare = state.spare_descriptor.take().or_else(|| sys::spare().ok());
+    state.spare_descriptor.set(spare);
+}
 
-    /// Takes a listener of the standard library over.
-    ///
-    /// # Errors
-    /// If it can't be made non-blocking; if the loop is gone.
-    ///
-    /// # Panics
-    /// If this thread has no current loop.
-    #[track_caller]
-    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
-        let lp = current();
-        lp.check_open()?;
-        listener.set_nonblocking(true)?;
-        Ok(Self::of_socket(&lp, listener.into()))
-    }
-
-    fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
+impl<L: ListenerHandle> Listener<L> {
+    /// A listener over `socket`, which listens and does not block.
+    pub(crate) fn make(lp: &LoopRef, kind: Kind, socket: Socket) -> Rc<Self> {
         // Taken now, while there are some. Without a spare one connections wait instead of being shed.
         keep_spare(lp.state());
-        Self(Handle::make(lp, Kind::TcpListener, |handle| Inner {
+        Handle::make(lp, kind, |handle| Self {
             socket: Watched::new(&handle.state().poller, socket),
             handle,
             on_connection: CallbackSlot::default(),
@@ -132,92 +69,32 @@ impl TcpListener {
             paused: Cell::new(None),
             is_starved: Cell::new(false),
             untold: Cell::new(None),
-        }))
+        })
     }
 
-    /// The address it listens at, with the port that was free.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let address = self.0.with_socket(|socket| socket.local_addr())?;
-        address.as_socket().ok_or_else(sys::invalid)
-    }
-
-    /// Calls `f` with each connection from now on. A second call replaces `f`.
-    ///
-    /// The listener is active, so the loop holds it, until it is closed. An error, even that of the
-    /// registration, is told to [`on_error`](Self::on_error).
-    ///
-    /// # Ordering
-    /// In the poll phase; one connection of a listener in each iteration, as in libuv.
-    pub fn listen<R: Outcome>(&self, mut f: impl FnMut(&TcpListener, TcpStream) -> R + 'static) {
-        if self.is_closing() {
+    pub(crate) fn listen<R: Outcome>(
+        self: &Rc<Self>,
+        mut f: impl FnMut(&L, L::Stream) -> R + 'static,
+    ) {
+        if self.handle.is_closing() {
             return;
         }
-        let f = Box::new(move |listener: &TcpListener, socket| f(listener, socket).into_result());
-        drop(self.0.on_connection.set(f));
-        self.0.is_listening.set(true);
+        let f = Box::new(move |listener: &L, socket| f(listener, socket).into_result());
+        drop(self.on_connection.set(f));
+        self.is_listening.set(true);
         // Tasks that wait are told: EALREADY.
-        self.0.acceptors.wake();
-        self.0.update();
+        self.acceptors.wake();
+        self.update();
     }
 
-    /// Calls `f` with errors of accepting. A second call replaces `f`; without one they are dropped.
-    ///
-    /// # Ordering
-    /// In the poll phase; in the pending phase for what a task met.
-    pub fn on_error<R: Outcome>(&self, mut f: impl FnMut(&TcpListener, io::Error) -> R + 'static) {
-        if self.is_closing() {
-            return;
+    pub(crate) fn on_error<R: Outcome>(&self, mut f: impl FnMut(&L, io::Error) -> R + 'static) {
+        if !self.handle.is_closing() {
+            let f = Box::new(move |listener: &L, error| f(listener, error).into_result());
+            drop(self.on_error.set(f));
         }
-        drop(
-            self.0.on_error.set(Box::new(move |listener, error| f(listener, error).into_result())),
-        );
     }
 
-    /// Waits for the next connection.
-    ///
-    /// # Errors
-    /// `EALREADY` while, and as soon as, a callback listens; [`Closed`](crate::Closed), also if it is closed meanwhile.
-    ///
-    /// # Cancel safety
-    /// No connection is lost.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        struct Acceptor<'a>(&'a Rc<Inner>, Option<Waiter>);
-        impl Drop for Acceptor<'_> {
-            fn drop(&mut self) {
-                self.0.forget(self.1.take());
-            }
-        }
-        let mut acceptor = Acceptor(&self.0, None);
-        poll_fn(|cx| acceptor.0.poll_accept(cx, &mut acceptor.1)).await
-    }
-
-    /// The connections as a stream, which does not end before the listener is closed.
-    pub fn incoming(&self) -> Incoming {
-        Incoming::new(self.clone())
-    }
-}
-
-fn keep_spare(state: &State) {
-    let spare = state.spare_descriptor.take().or_else(|| sys::spare().ok());
-    state.spare_descriptor.set(spare);
-}
-
-fn listen_at(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if cfg!(not(windows)) {
-        socket.set_reuse_address(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket)
-}
-
-impl Inner {
-    fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
+    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
         self.socket.with(f)
     }
 
@@ -251,14 +128,14 @@ impl Inner {
 
     /// Accepts the next connection that is worth the name: one that was gone before it was accepted
     /// is skipped.
-    fn accept(self: &Rc<Self>) -> io::Result<(TcpStream, SockAddr)> {
+    fn accept(self: &Rc<Self>) -> io::Result<(L::Stream, L::Address)> {
         loop {
-            match self.with_socket(sys::accept) {
+            match self.with_socket(L::accept) {
                 Ok((socket, address)) => {
                     if self.is_starved.replace(false) {
                         keep_spare(self.handle.state());
                     }
-                    return Ok((TcpStream::of_socket(&self.handle.loop_ref(), socket), address));
+                    return Ok((L::stream_of(&self.handle.loop_ref(), socket), address));
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
@@ -272,7 +149,7 @@ impl Inner {
         if let Some(spare) = state.spare_descriptor.take() {
             drop(spare);
             for _ in 0..SHED_AT_ONCE {
-                if self.with_socket(sys::accept).is_err() {
+                if self.with_socket(L::accept).is_err() {
                     break;
                 }
             }
@@ -301,8 +178,10 @@ impl Inner {
         }
         match self.accept() {
             Ok((socket, _)) => {
-                let listener = TcpListener(self);
-                let Some(mut callback) = listener.0.on_connection.take() else { return Ok(()) };
+                let listener = L::wrap(self);
+                let Some(mut callback) = listener.listener().on_connection.take() else {
+                    return Ok(());
+                };
                 let result = callback(&listener, socket);
                 drop(callback);
                 d.done(result)
@@ -320,8 +199,8 @@ impl Inner {
     }
 
     fn tell(self: Rc<Self>, error: io::Error, d: &mut Dispatcher<'_>) -> Flow {
-        let listener = TcpListener(self);
-        let Some(mut callback) = listener.0.on_error.take() else { return Ok(()) };
+        let listener = L::wrap(self);
+        let Some(mut callback) = listener.listener().on_error.take() else { return Ok(()) };
         let result = callback(&listener, error);
         drop(callback);
         d.done(result)
@@ -333,17 +212,17 @@ impl Inner {
     }
 
     /// Whoever waited waits no longer.
-    pub(super) fn forget(self: &Rc<Self>, waiter: Option<Waiter>) {
+    pub(crate) fn forget(self: &Rc<Self>, waiter: Option<Waiter>) {
         if waiter.is_some_and(|waiter| self.acceptors.unregister(waiter)) {
             self.update();
         }
     }
 
-    pub(super) fn poll_accept(
+    pub(crate) fn poll_accept(
         self: &Rc<Self>,
         cx: &mut Context<'_>,
         waiter: &mut Option<Waiter>,
-    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    ) -> Poll<io::Result<(L::Stream, L::Address)>> {
         self.handle.check_open()?;
         if self.is_listening.get() {
             return Poll::Ready(Err(sys::already()));
@@ -351,10 +230,7 @@ impl Inner {
         std::task::ready!(coop::poll_proceed(cx));
         if !self.is_paused() {
             match self.accept() {
-                Ok((socket, address)) => {
-                    let address = address.as_socket().ok_or_else(sys::invalid)?;
-                    return Poll::Ready(Ok((socket, address)));
-                }
+                Ok(accepted) => return Poll::Ready(Ok(accepted)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if sys::is_exhausted(&error) => {
                     if self.shed() {
@@ -371,7 +247,7 @@ impl Inner {
     }
 }
 
-impl Resource for Inner {
+impl<L: ListenerHandle> Resource for Listener<L> {
     fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -413,7 +289,7 @@ impl Resource for Inner {
     }
 }
 
-impl Drop for Inner {
+impl<L: ListenerHandle> Drop for Listener<L> {
     /// Its last owner is gone. The timer must not meet another resource in this slot.
     fn drop(&mut self) {
         if let Some(timer) = self.paused.take() {

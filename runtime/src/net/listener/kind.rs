@@ -1,0 +1,103 @@
+//! What all listeners share: their methods.
+
+use std::io;
+use std::rc::Rc;
+
+use socket2::Socket;
+
+use super::Listener;
+use crate::event_loop::LoopRef;
+
+/// A handle type over [`Listener`].
+pub(crate) trait ListenerHandle: Sized + 'static {
+    /// What a connection is.
+    type Stream: 'static;
+    /// Where it comes from.
+    type Address: 'static;
+
+    fn wrap(listener: Rc<Listener<Self>>) -> Self;
+    fn listener(&self) -> &Rc<Listener<Self>>;
+    fn accept(socket: &Socket) -> io::Result<(Socket, Self::Address)>;
+    fn stream_of(lp: &LoopRef, socket: Socket) -> Self::Stream;
+}
+
+/// Gives a handle type over [`Listener`] the methods of a listener. `$accept` is the system's call.
+macro_rules! listener {
+    ($name:ident, $stream:ident, $address:ty, $accept:path) => {
+        impl crate::net::listener::ListenerHandle for $name {
+            type Stream = $stream;
+            type Address = $address;
+
+            fn wrap(listener: std::rc::Rc<crate::net::listener::Listener<Self>>) -> Self {
+                Self(listener)
+            }
+
+            fn listener(&self) -> &std::rc::Rc<crate::net::listener::Listener<Self>> {
+                &self.0
+            }
+
+            fn accept(socket: &socket2::Socket) -> std::io::Result<(socket2::Socket, $address)> {
+                $accept(socket)
+            }
+
+            fn stream_of(lp: &crate::event_loop::LoopRef, socket: socket2::Socket) -> $stream {
+                $stream::of_socket(lp, socket)
+            }
+        }
+
+        /// Taking connections.
+        impl $name {
+            /// Calls `f` with each connection from now on. A second call replaces `f`.
+            ///
+            /// The listener is active, so the loop holds it, until it is closed. An error, even that of
+            /// the registration, is told to [`on_error`](Self::on_error).
+            ///
+            /// # Ordering
+            /// In the poll phase; one connection of a listener in each iteration, as in libuv.
+            pub fn listen<R: crate::Outcome>(&self, f: impl FnMut(&Self, $stream) -> R + 'static) {
+                self.0.listen(f);
+            }
+
+            /// Calls `f` with errors of accepting. A second call replaces `f`; without one they are
+            /// dropped.
+            ///
+            /// # Ordering
+            /// In the poll phase; in the pending phase for what a task met.
+            pub fn on_error<R: crate::Outcome>(
+                &self,
+                f: impl FnMut(&Self, std::io::Error) -> R + 'static,
+            ) {
+                self.0.on_error(f);
+            }
+
+            /// Waits for the next connection.
+            ///
+            /// # Errors
+            /// `EALREADY` while, and as soon as, a callback listens; [`Closed`](crate::Closed), also if
+            /// it is closed meanwhile.
+            ///
+            /// # Cancel safety
+            /// No connection is lost.
+            pub async fn accept(&self) -> std::io::Result<($stream, $address)> {
+                crate::net::listener::accept(&self.0).await
+            }
+
+            /// The connections as a stream, which does not end before the listener is closed.
+            pub fn incoming(&self) -> crate::net::Incoming<Self> {
+                crate::net::Incoming::new(self.0.clone())
+            }
+        }
+
+        impl futures_core::Stream for crate::net::Incoming<$name> {
+            type Item = std::io::Result<$stream>;
+
+            fn poll_next(
+                self: std::pin::Pin<&mut Self>,
+                cx: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Self::Item>> {
+                self.get_mut().poll_connection(cx)
+            }
+        }
+    };
+}
+pub(crate) use listener;

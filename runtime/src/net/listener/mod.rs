@@ -1,0 +1,13 @@
+//! Listeners: the resource behind `TcpListener`, and how its connections are taken.
+
+mod incoming;
+mod kind;
+mod resource;
+
+pub use incoming::Incoming;
+pub(crate) use incoming::accept;
+pub(crate) use kind::{ListenerHandle, listener};
+pub(crate) use resource::Listener;
+
+/// Connections that the system lets wait; it may allow fewer.
+pub(super) const BACKLOG: i32 = 4096;
