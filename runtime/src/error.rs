@@ -230,6 +230,30 @@ outcome! {
     Aborted, Other, "the operation was aborted"
 }
 
+/// An error of the system, and what was tried when it came.
+#[derive(Debug)]
+struct Failed {
+    doing: String,
+    error: io::Error,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.error)
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Says what failed: of the same kind, with `error` as its source.
+pub(crate) fn failed(doing: impl Into<String>, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Failed { doing: doing.into(), error })
+}
+
 /// A copy of the outcome of ours that `error` carries.
 pub(crate) fn outcome_in(error: &io::Error) -> Option<io::Error> {
     fn copy<T: Error + Copy + Into<io::Error> + 'static>(

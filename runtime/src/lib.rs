@@ -48,6 +48,8 @@ pub mod fs;
 pub mod handle;
 pub mod net;
 mod pool;
+#[cfg(unix)]
+pub mod process;
 mod reactor;
 mod request;
 mod schedule;

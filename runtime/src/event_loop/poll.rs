@@ -3,6 +3,7 @@
 //! ```text
 //!   wait ─▶ mailbox as it stands: completions, signalled handles, closures and wakes
 //!        ─▶ the kernel's events, in its order; again without waiting while all slots were full
+//!        ─▶ children that have ended
 //!        ─▶ deferred tasks
 //! ```
 
@@ -42,6 +43,9 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
         }
         waits_left.set(waits_left.get() - 1);
         ask_system(state, Some(Duration::ZERO))?;
+    }
+    while let Some(child) = state.exited.pop() {
+        child.dispatch(Event::Turn, d)?;
     }
     if state.executor.has_deferred() {
         state.executor.resume_deferred();

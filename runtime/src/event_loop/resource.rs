@@ -15,7 +15,7 @@ use crate::task::mail::HandleKey;
 pub(crate) enum Event {
     /// Its timer is due.
     Timer,
-    /// It is the turn of an idle, prepare or check handle.
+    /// It is the turn of an idle, prepare or check handle, or of a child's end.
     Turn,
     /// It asked for the pending phase.
     Pending,

@@ -65,6 +65,8 @@ pub(crate) struct State {
     pub(crate) sending: Arc<Sending>,
     /// Signalled handles of this poll phase, in the order they were made.
     pub(super) signalled: LocalQueue<Rc<dyn Resource>>,
+    /// Children that may have ended: told last in a poll phase.
+    pub(crate) exited: LocalQueue<Rc<dyn Resource>>,
     pub(super) ticks: LocalQueue<Callback>,
     pub(super) checkpoint_ends: LocalQueue<Callback>,
     /// The deadlines of resources, by their slots. A resource takes its own out when it is released, which
@@ -119,6 +121,7 @@ impl State {
             mailbox: Mailbox::default(),
             sending,
             signalled: LocalQueue::default(),
+            exited: LocalQueue::default(),
             ticks: LocalQueue::default(),
             checkpoint_ends: LocalQueue::default(),
             heap: Guarded::default(),

@@ -1,11 +1,13 @@
 //! Requests: one-shot operations, each with both faces.
 
+mod by_task;
 mod id;
 mod plain;
 #[expect(clippy::module_inception, reason = "the type has the module's name")]
 mod request;
 mod work;
 
+pub(crate) use by_task::{Unwanted, by_task};
 pub use id::RequestId;
 pub(crate) use plain::Plain;
 pub use request::Request;

@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod pipe;
+mod process;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -13,6 +14,8 @@ pub(crate) use datagram::*;
 pub use datagram::{Interface, Received};
 #[cfg(unix)]
 pub(crate) use pipe::*;
+#[cfg(unix)]
+pub(crate) use process::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 #[cfg(windows)]

@@ -21,6 +21,7 @@ const UNSAFE: &[&str] = &[
     "reactor/poller.rs",
     "sys/datagram/linux.rs",
     "sys/datagram/windows.rs",
+    "sys/process/unix.rs",
     "sys/windows.rs",
     "task/raw.rs",
 ];

@@ -1,0 +1,319 @@
+//! What to run, and how.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+
+use super::Process;
+use super::output::collect;
+use crate::error::failed;
+use crate::event_loop::current;
+use crate::request::{Request, Unwanted, by_task};
+use crate::sys::Inheritance;
+
+/// Bytes of one stream that `output` collects, unless it is said otherwise.
+const OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A child process to be: the standard library's builder, whose [`Process`] lives on the loop.
+///
+/// A child inherits the standard streams, the environment and the working directory unless it is said
+/// otherwise, and no other descriptor that was opened by Rust. Its signals are not blocked, and
+/// `SIGPIPE` has its default action; what else is ignored here is ignored there.
+///
+/// # Examples
+/// ```
+/// # #[cfg(unix)]
+/// use runtime::process::Command;
+///
+/// # #[cfg(unix)]
+/// #[runtime::main]
+/// async fn main() -> std::io::Result<()> {
+///     let output = Command::new("echo").arg("hello").output().await?;
+///     assert_eq!(output.stdout, b"hello\n");
+///     Ok(())
+/// }
+/// # #[cfg(not(unix))]
+/// # fn main() {}
+/// ```
+pub struct Command {
+    std: std::process::Command,
+    /// Standard streams that were said: `output` captures the others.
+    is_said: [bool; 3],
+    inheritance: Inheritance,
+    /// The largest number that a child has a descriptor by, once that is fixed.
+    attached: Option<RawFd>,
+    output_limit: usize,
+    kill_on_drop: bool,
+}
+
+impl Command {
+    /// Runs `program`, which is looked up in `PATH` unless it has a slash.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        std::process::Command::new(program).into()
+    }
+
+    /// Adds an argument; no shell looks at it.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.std.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+        self.std.args(args);
+        self
+    }
+
+    /// What the program sees as its own name, in place of the program's.
+    pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
+        self.std.arg0(arg);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        self.std.env(key, value);
+        self
+    }
+
+    /// Sets variables of its environment.
+    pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> &mut Self {
+        self.std.envs(variables);
+        self
+    }
+
+    /// Removes a variable from its environment.
+    pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Self {
+        self.std.env_remove(key);
+        self
+    }
+
+    /// Lets it inherit no variable, and forgets those that were set.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.std.env_clear();
+        self
+    }
+
+    /// Its working directory. Whether a relative program is looked for here or there is the system's
+    /// affair: give an absolute one.
+    pub fn current_dir(&mut self, folder: impl AsRef<Path>) -> &mut Self {
+        self.std.current_dir(folder);
+        self
+    }
+
+    /// The user it runs as. It also loses the supplementary groups, if we are allowed to say so.
+    pub fn uid(&mut self, id: u32) -> &mut Self {
+        self.std.uid(id);
+        self
+    }
+
+    /// The group it runs as.
+    pub fn gid(&mut self, id: u32) -> &mut Self {
+        self.std.gid(id);
+        self
+    }
+
+    /// The process group it is in; 0 is a new one of its own.
+    pub fn process_group(&mut self, group: i32) -> &mut Self {
+        self.std.process_group(group);
+        self
+    }
+
+    /// Lets it lead a session of its own, without our terminal: `setsid`. It still keeps the loop alive;
+    /// [`unref`](crate::handle::Handle::unref) the process for one that is to outlive us.
+    pub fn detached(&mut self, detached: bool) -> &mut Self {
+        self.inheritance.detached = detached;
+        self
+    }
+
+    /// Its standard input: inherited, nothing ([`Stdio::null`]), a pipe, or what becomes a `Stdio`, as a
+    /// `File` or an `OwnedFd` does.
+    pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
+        self.std.stdin(stdin);
+        self.is_said[0] = true;
+        self
+    }
+
+    /// Its standard output.
+    pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
+        self.std.stdout(stdout);
+        self.is_said[1] = true;
+        self
+    }
+
+    /// Its standard error.
+    pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
+        self.std.stderr(stderr);
+        self.is_said[2] = true;
+        self
+    }
+
+    /// Gives it a descriptor by the number `number`, which is above 2. For a pipe to it give one end of
+    /// `std::io::pipe()`, and take the other over by [`Pipe::from_std`](crate::net::Pipe::from_std).
+    ///
+    /// The descriptor is ours until the command is dropped: a reader learns of the end only then. As
+    /// many as are added before the first spawn are passed on, each time.
+    pub fn fd(&mut self, number: RawFd, fd: impl Into<OwnedFd>) -> &mut Self {
+        self.inheritance.fds.push((fd.into(), number));
+        self
+    }
+
+    /// Kills the child with `SIGKILL` when its last [`Process`] is dropped or closed, or the request for
+    /// its output or status is. Default: it goes on.
+    pub fn kill_on_drop(&mut self, kill: bool) -> &mut Self {
+        self.kill_on_drop = kill;
+        self
+    }
+
+    /// Bytes of one stream that [`output`](Self::output) collects; default 64 MiB. A child that writes
+    /// more is killed.
+    pub fn output_limit(&mut self, bytes: usize) -> &mut Self {
+        self.output_limit = bytes;
+        self
+    }
+
+    /// Starts it, before this returns.
+    ///
+    /// # Errors
+    /// Those of the start, the program's name in them: `NotFound`, `PermissionDenied`, the working
+    /// directory's; `InvalidInput` for two descriptors of one number, or one below 3, or one that came
+    /// after the first spawn.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn spawn(&mut self) -> io::Result<Process> {
+        let lp = current();
+        lp.check_open()?;
+        self.attach().map_err(|error| self.cannot_run(error))?;
+        let child = {
+            let _reserved = Inheritance::reserve(self.attached.unwrap_or(2))?;
+            self.std.spawn().map_err(|error| self.cannot_run(error))?
+        };
+        Process::of_child(&lp, child, self.kill_on_drop)
+    }
+
+    /// Starts it and waits for its end. Dropping the request lets it go on, unless
+    /// [`kill_on_drop`](Self::kill_on_drop) is set.
+    ///
+    /// # Ordering
+    /// As [`Process::wait`].
+    ///
+    /// # Errors
+    /// Those of [`spawn`](Self::spawn) and [`Process::wait`].
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn status(&mut self) -> Request<ExitStatus> {
+        let process = match self.spawn() {
+            Ok(process) => process,
+            Err(error) => return Request::done(Err(error)),
+        };
+        by_task(&current(), self.unwanted(), async move { process.wait().await })
+    }
+
+    /// Starts it, collects what it writes to stdout and stderr, and waits for its end. Streams that
+    /// were said are left as they are; otherwise stdin is nothing.
+    ///
+    /// Dropping the request lets it go on, unless [`kill_on_drop`](Self::kill_on_drop) is set.
+    ///
+    /// # Ordering
+    /// A callback is called in the pending phase.
+    ///
+    /// # Errors
+    /// Those of [`spawn`](Self::spawn) and [`Process::wait`]; `FileTooLarge` for a child that writes
+    /// more than [`output_limit`](Self::output_limit), which is killed.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn output(&mut self) -> Request<Output> {
+        let process = match self.spawn_captured() {
+            Ok(process) => process,
+            Err(error) => return Request::done(Err(error)),
+        };
+        let limit = self.output_limit;
+        by_task(&current(), self.unwanted(), async move { collect(&process, limit).await })
+    }
+
+    #[track_caller]
+    fn spawn_captured(&mut self) -> io::Result<Process> {
+        self.set_unsaid([Stdio::null, Stdio::piped, Stdio::piped]);
+        let process = self.spawn();
+        self.set_unsaid([Stdio::inherit; 3]);
+        process
+    }
+
+    /// Sets the standard streams that were not said.
+    fn set_unsaid(&mut self, [stdin, stdout, stderr]: [fn() -> Stdio; 3]) {
+        let [stdin_is_said, stdout_is_said, stderr_is_said] = self.is_said;
+        if !stdin_is_said {
+            self.std.stdin(stdin());
+        }
+        if !stdout_is_said {
+            self.std.stdout(stdout());
+        }
+        if !stderr_is_said {
+            self.std.stderr(stderr());
+        }
+    }
+
+    fn unwanted(&self) -> Unwanted {
+        if self.kill_on_drop { Unwanted::Ends } else { Unwanted::GoesOn }
+    }
+
+    /// Fixes what the child inherits besides its standard streams.
+    fn attach(&mut self) -> io::Result<()> {
+        let invalid = |message: String| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        let mut numbers: Vec<_> = self.inheritance.fds.iter().map(|(_, number)| *number).collect();
+        numbers.sort_unstable();
+        if self.attached.is_some() && !numbers.is_empty() {
+            return invalid(format!("descriptor {} came after the first spawn", numbers[0]));
+        }
+        if let Some(number) = numbers.iter().find(|number| **number < 3) {
+            return invalid(format!("descriptor {number} is no number above 2"));
+        }
+        if let Some(pair) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+            return invalid(format!("descriptor {} was given twice", pair[0]));
+        }
+        if self.attached.is_none() && (self.inheritance.detached || !numbers.is_empty()) {
+            self.attached = Some(numbers.last().copied().unwrap_or(2));
+            std::mem::take(&mut self.inheritance).attach(&mut self.std);
+        }
+        Ok(())
+    }
+
+    /// An error that says what could not be run.
+    fn cannot_run(&self, error: io::Error) -> io::Error {
+        failed(format!("cannot run {:?}", self.std.get_program()), error)
+    }
+}
+
+impl From<std::process::Command> for Command {
+    /// Standard streams that were said before are not known of here: `output` captures them.
+    fn from(std: std::process::Command) -> Self {
+        Self {
+            std,
+            is_said: [false; 3],
+            inheritance: Inheritance::default(),
+            attached: None,
+            output_limit: OUTPUT_LIMIT,
+            kill_on_drop: false,
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    /// The program and its arguments, as a shell would be given them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.std.fmt(f)
+    }
+}

@@ -1,0 +1,24 @@
+//! Child processes.
+//!
+//! ```text
+//!   Command ── spawn() ──▶ Process: a handle, active until the child has ended
+//!      │                     ├─ wait() ─▶ Request<ExitStatus>
+//!      │                     ├─ kill(signal)
+//!      │                     └─ take_stdin(), take_stdout(), take_stderr() ─▶ Pipe
+//!      ├─ status() ─▶ Request<ExitStatus>
+//!      └─ output() ─▶ Request<Output>
+//! ```
+//!
+//! The end of a child is told in the poll phase, after the other events of its batch. On Linux a pidfd
+//! reports it; elsewhere, and where a pidfd can't be had, a thread waits for the one child. Neither
+//! touches `SIGCHLD` or a child that is not ours, and no child that was spawned here stays a zombie.
+
+mod command;
+mod orphans;
+mod output;
+#[expect(clippy::module_inception, reason = "the type has the module's name")]
+mod process;
+
+pub use command::Command;
+pub use process::Process;
+pub use std::process::{ExitStatus, Output, Stdio};

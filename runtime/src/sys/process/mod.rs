@@ -1,0 +1,7 @@
+//! Child processes: what has to be said to the system besides what the standard library says.
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+pub(crate) use unix::*;

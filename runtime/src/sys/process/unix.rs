@@ -1,0 +1,125 @@
+//! Descriptors above 2, sessions, signals to children, and how their exits are learned.
+
+#![allow(unsafe_code)] // what runs between fork and exec, and kill(2)
+
+use std::io;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+
+/// The signal that can't be caught.
+pub(crate) const SIGKILL: i32 = libc::SIGKILL;
+
+/// What a child is given besides its standard streams.
+#[derive(Debug, Default)]
+pub(crate) struct Inheritance {
+    /// Descriptors of ours, and the numbers that the child has them by.
+    pub(crate) fds: Vec<(OwnedFd, RawFd)>,
+    /// It leads a session of its own.
+    pub(crate) detached: bool,
+}
+
+impl Inheritance {
+    /// The largest number that a child has a descriptor by.
+    fn last(&self) -> RawFd {
+        self.fds.iter().map(|(_, number)| *number).max().unwrap_or(2)
+    }
+
+    /// Lets `command` pass all of it on, each time it is spawned.
+    pub(crate) fn attach(self, command: &mut Command) {
+        let above = self.last() + 1;
+        // Room for all of it now: a child may not allocate before exec.
+        let mut copies = Vec::with_capacity(self.fds.len());
+        let pass_on = move || {
+            if self.detached {
+                rustix::process::setsid()?;
+            }
+            copies.clear();
+            // Out of the way first: a number that one is to have may be another's now.
+            for (fd, _) in &self.fds {
+                copies.push(fcntl_dupfd_cloexec(fd, above)?.into_raw_fd());
+            }
+            for (copy, (_, number)) in copies.iter().zip(&self.fds) {
+                // SAFETY: both are numbers, and the second is the child's own to fill.
+                if unsafe { libc::dup2(*copy, *number) } < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec it calls setsid, fcntl and dup2, which may be called there, and
+        // writes to memory that it has. It allocates nothing, takes no lock, and does not panic: there
+        // is room for as many copies as it makes. The copies are raw, so that none is closed by a drop.
+        unsafe { command.pre_exec(pass_on) };
+    }
+
+    /// Takes all numbers that are free up to the last one the child is to have, until it is dropped.
+    ///
+    /// The standard library tells of a failed exec through a pipe; in the child it must not have a number
+    /// that is about to be another descriptor's.
+    pub(crate) fn reserve(last: RawFd) -> io::Result<Vec<OwnedFd>> {
+        let mut taken = Vec::new();
+        if last > 2 {
+            let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
+            loop {
+                let fd = null.try_clone()?;
+                if fd.as_raw_fd() > last {
+                    break;
+                }
+                taken.push(fd);
+            }
+            taken.push(null);
+        }
+        Ok(taken)
+    }
+}
+
+/// A descriptor that becomes readable when the child ends.
+///
+/// # Errors
+/// `Unsupported` where the system has no such thing, or does not let us have it.
+#[cfg(all(target_os = "linux", not(runtime_no_pidfd)))]
+pub(crate) fn exit_source(child: &Child) -> io::Result<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+    Ok(pidfd_open(pid_of(child)?, PidfdFlags::empty())?)
+}
+
+/// A descriptor that becomes readable when the child ends: this system has none.
+#[cfg(not(all(target_os = "linux", not(runtime_no_pidfd))))]
+pub(crate) fn exit_source(_child: &Child) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn pid_of(child: &Child) -> io::Result<Pid> {
+    let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    raw.ok_or_else(|| Errno::SRCH.into())
+}
+
+/// What blocks until the child has ended, and leaves its status to be taken. For another thread.
+pub(crate) fn exit_waiter(child: &Child) -> io::Result<impl FnOnce() + Send + 'static> {
+    let pid = pid_of(child)?;
+    Ok(move || {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        // An error is that somebody else took the status: then it has ended too.
+        while let Err(Errno::INTR) = rustix::process::waitid(WaitId::Pid(pid), options) {}
+    })
+}
+
+/// Sends a signal to a child whose status was not taken yet, so that its number is still its own; 0
+/// sends nothing, and tells whether that could be done.
+pub(crate) fn kill(child: &mut Child, signum: i32) -> io::Result<()> {
+    let pid = pid_of(child)?.as_raw_nonzero().get();
+    // SAFETY: it is given two numbers.
+    match unsafe { libc::kill(pid, signum) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The child has ended, and there is nothing to send a signal to.
+pub(crate) fn no_such_process() -> io::Error {
+    Errno::SRCH.into()
+}
