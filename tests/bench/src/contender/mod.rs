@@ -8,6 +8,7 @@ mod immediates;
 mod iteration;
 mod many;
 mod pool;
+mod processes;
 mod queue;
 mod serve;
 mod sink;
@@ -49,6 +50,7 @@ pub fn run(args: &Args) -> Result<()> {
         "pool-spin" => pool::spin(args),
         "wake" => wake::wake(args),
         "fs" => files::files(args),
+        "proc" => processes::processes(args),
         other => Err(unsupported(other)),
     }
 }

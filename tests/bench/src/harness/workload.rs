@@ -135,10 +135,7 @@ const ALL: &[Workload] = &[
     ),
     one("wake", "messages from a thread", &[("--n", Scaled(2000)), ("--msgs", Scaled(1_000_000))]),
     many_threads("fs", "files of 1 KiB", "fs", (&[("--n", Scaled(8000))], 4)),
-    Workload {
-        field: Field::OneFace,
-        ..many_threads("proc", "processes", "proc", (&[("--n", Scaled(300))], 2))
-    },
+    many_threads("proc", "processes", "proc", (&[("--n", Scaled(300))], 2)),
 ];
 
 const LIVE: (&str, Amount) = ("--live", Fixed(10_000));
