@@ -1,58 +1,95 @@
-//! Connecting: one address after the other, until one takes it.
+//! Connecting to one address, and the request for a connection.
+//!
+//! ```text
+//!   request ◀── Told::Request ── stream that connects            one address
+//!   request ◀── race ◀── Told::Race ── streams that connect      several, a name, or a timeout
+//! ```
 
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
-use socket2::{Domain, Protocol, Socket, Type};
-
-use super::TcpStream;
 use super::stream::{CONNECTING, Stream, StreamHandle};
+use super::{TcpOptions, TcpStream};
 use crate::base::Key;
 use crate::error::Cancelled;
-use crate::event_loop::{Answer, Dispatcher, Flow, LoopRef, Resource, State};
+use crate::event_loop::{Answer, Dispatcher, Flow, LoopRef, Resource, State, close};
 use crate::reactor::Interest;
 use crate::request::{Plain, Request, RequestId, Waiting};
-use crate::sys;
+use crate::sys::Channel;
 
-/// A connect that is under way, kept in its stream.
-pub(crate) struct Connecting<S: StreamHandle> {
-    request: Rc<Connect<S>>,
-    /// What is still to be tried, the last one first.
-    rest: Vec<SocketAddr>,
+/// A connect that is under way, kept in its stream: who is told of its end.
+pub(crate) enum Connecting<S: StreamHandle> {
+    Request(Rc<Connect<S>>),
+    Race(Weak<dyn Attempts<S>>),
+}
+
+/// Who has several streams connect.
+pub(crate) trait Attempts<S: StreamHandle> {
+    /// `stream` is connected, or is not and closes.
+    fn tried(
+        self: Rc<Self>,
+        stream: &Stream<S>,
+        result: io::Result<S>,
+        d: &mut Dispatcher<'_>,
+    ) -> Flow;
 }
 
 impl<S: StreamHandle> Connecting<S> {
+    /// The loop goes away.
     pub(super) fn abandon(self) {
-        self.request.forget_name();
-        self.request.plain.abandon();
+        match self {
+            Self::Request(request) => request.abandon(),
+            // It is told by itself.
+            Self::Race(_) => {}
+        }
+    }
+
+    fn settle(self, stream: &Stream<S>, result: io::Result<S>, d: &mut Dispatcher<'_>) -> Flow {
+        match self {
+            Self::Request(request) => request.settle(result, d),
+            Self::Race(race) => match race.upgrade() {
+                Some(race) => race.tried(stream, result, d),
+                None => Ok(()),
+            },
+        }
     }
 }
 
 /// The request's end of it.
-pub(crate) struct Connect<S: StreamHandle> {
+pub(crate) struct Connect<S: 'static> {
     plain: Rc<Plain<S>>,
-    stream: Weak<Stream<S>>,
+    /// What connects: a stream, or a race of several.
+    resource: Weak<dyn Resource>,
     /// Its place in the loop's `connects`, if its id was asked for.
     name: Cell<Key>,
 }
 
-impl<S: StreamHandle> Connect<S> {
-    fn new(stream: &Rc<Stream<S>>) -> Rc<Self> {
-        let (plain, stream) = (Plain::new(stream.state()), Rc::downgrade(stream));
-        Rc::new(Self { plain, stream, name: Cell::new(Key::DEAD) })
+impl<S: 'static> Connect<S> {
+    pub(super) fn new(resource: &Rc<impl Resource>) -> Rc<Self> {
+        let plain = Plain::new(resource.handle().state());
+        let resource: Rc<dyn Resource> = resource.clone();
+        let resource = Rc::downgrade(&resource);
+        Rc::new(Self { plain, resource, name: Cell::new(Key::DEAD) })
     }
 
-    /// The stream, while it connects and nobody has closed it.
-    fn under_way(&self) -> Option<Rc<Stream<S>>> {
-        let stream = self.stream.upgrade()?;
-        (stream.has(CONNECTING) && !stream.handle().is_closing()).then_some(stream)
+    /// What connects, while it does and nobody has closed it.
+    fn under_way(&self) -> Option<Rc<dyn Resource>> {
+        let resource = self.resource.upgrade()?;
+        let is_over = self.plain.answer().is_settled() || resource.handle().is_closing();
+        (!is_over).then_some(resource)
     }
 
-    fn settle(&self, result: io::Result<S>, d: &mut Dispatcher<'_>) -> Flow {
+    pub(super) fn settle(&self, result: io::Result<S>, d: &mut Dispatcher<'_>) -> Flow {
         self.forget_name();
         self.plain.settle(result, d)
+    }
+
+    /// The loop goes away.
+    pub(super) fn abandon(&self) {
+        self.forget_name();
+        self.plain.abandon();
     }
 
     /// There is nothing to cancel any more.
@@ -62,7 +99,7 @@ impl<S: StreamHandle> Connect<S> {
     }
 }
 
-impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
+impl<S: 'static> Waiting<io::Result<S>> for Connect<S> {
     fn answer(&self) -> &Answer<io::Result<S>> {
         self.plain.answer()
     }
@@ -73,10 +110,10 @@ impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
 
     /// Named when first asked: who awaits a connect needs no entry.
     fn id(&self) -> RequestId {
-        let Some(stream) = self.under_way() else { return RequestId::DEAD };
+        let Some(resource) = self.under_way() else { return RequestId::DEAD };
         let state = self.state();
         if self.name.get() == Key::DEAD {
-            let handle = stream.handle().key();
+            let handle = resource.handle().key();
             self.name.set(state.connects.with(|connects| connects.insert(handle)));
         }
         RequestId::of_connect(state.id, self.name.get())
@@ -84,8 +121,8 @@ impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
 
     /// Gives the attempt up. The peer may have seen it already; nobody else has.
     fn cancel(&self) -> bool {
-        let Some(stream) = self.under_way() else { return false };
-        stream.close();
+        let Some(resource) = self.under_way() else { return false };
+        close(&resource);
         true
     }
 
@@ -95,88 +132,67 @@ impl<S: StreamHandle> Waiting<io::Result<S>> for Connect<S> {
     }
 }
 
-/// Begins to connect to the first of `addresses`.
-pub(super) fn connect(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> Request<TcpStream> {
-    match begin(lp, addresses) {
-        Ok((stream, connecting)) => {
-            let request = connecting.request.clone();
-            stream.with_rare(|rare| rare.connecting = Some(Box::new(connecting)));
-            stream.set(CONNECTING, true);
-            stream.update();
+/// Begins to connect to `address`.
+pub(super) fn connect(
+    lp: &LoopRef,
+    address: SocketAddr,
+    options: &TcpOptions,
+) -> Request<TcpStream> {
+    match begin(lp, address, options) {
+        Ok(stream) => {
+            let request = Connect::new(&stream);
+            wait(&stream, Connecting::Request(request.clone()));
             Request::waiting(request)
         }
         Err(error) => Request::done(Err(error)),
     }
 }
 
-type Begun = (Rc<Stream<TcpStream>>, Connecting<TcpStream>);
+/// The same for a race, which is told how it ends.
+pub(super) fn attempt(
+    lp: &LoopRef,
+    address: SocketAddr,
+    options: &TcpOptions,
+    race: Weak<dyn Attempts<TcpStream>>,
+) -> io::Result<Rc<Stream<TcpStream>>> {
+    let stream = begin(lp, address, options)?;
+    wait(&stream, Connecting::Race(race));
+    Ok(stream)
+}
 
-fn begin(lp: &LoopRef, addresses: io::Result<Vec<SocketAddr>>) -> io::Result<Begun> {
+fn begin(
+    lp: &LoopRef,
+    address: SocketAddr,
+    options: &TcpOptions,
+) -> io::Result<Rc<Stream<TcpStream>>> {
     lp.check_open()?;
-    let mut rest = addresses?;
-    rest.reverse();
-    let socket = next_socket(&mut rest)?;
-    let TcpStream(stream) = TcpStream::of_socket(lp, socket);
+    let TcpStream(stream) = TcpStream::of_socket(lp, options.connect_to(address)?);
     stream.ask_for(Interest::WRITABLE)?;
-    let request = Connect::new(&stream);
-    Ok((stream, Connecting { request, rest }))
+    Ok(stream)
 }
 
-/// A socket that connects to the next address which does not fail at once.
-pub(super) fn next_socket(rest: &mut Vec<SocketAddr>) -> io::Result<Socket> {
-    let mut failed = None;
-    while let Some(address) = rest.pop() {
-        match start(address) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failed = Some(error),
-        }
-    }
-    Err(failed.unwrap_or_else(sys::invalid))
-}
-
-fn start(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&address.into()) {
-        Err(error) if !sys::is_in_progress(&error) => Err(error),
-        // Connected or not, the poller says when.
-        _ => Ok(socket),
-    }
+fn wait(stream: &Rc<Stream<TcpStream>>, connecting: Connecting<TcpStream>) {
+    stream.with_rare(|rare| rare.connecting = Some(Box::new(connecting)));
+    stream.set(CONNECTING, true);
+    stream.update();
 }
 
 /// The system has an answer.
 pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher<'_>) -> Flow {
-    let Some(mut connecting) = stream.ask_rare(|rare| rare.connecting.take()) else {
+    let Some(connecting) = stream.ask_rare(|rare| rare.connecting.take()) else {
         return Ok(());
     };
-    let failed = stream.with_channel(sys::Channel::take_error).unwrap_or_else(Some);
-    let result = match failed {
-        None => Ok(()),
-        // Of no more addresses nothing is to be told.
-        Some(error) if connecting.rest.is_empty() => Err(error),
-        Some(_) => match S::connect_next(&mut connecting.rest) {
-            Ok(channel) => {
-                stream.replace_channel(channel);
-                let asked = stream.ask_for(Interest::WRITABLE);
-                if asked.is_ok() {
-                    stream.with_rare(|rare| rare.connecting = Some(connecting));
-                    return Ok(());
-                }
-                asked
-            }
-            Err(last) => Err(last),
-        },
-    };
+    let failed = stream.with_channel(Channel::take_error).unwrap_or_else(Some);
     stream.set(CONNECTING, false);
     stream.update();
-    let result = match result {
-        Ok(()) => Ok(S::wrap(stream.clone())),
-        Err(error) => {
+    let result = match failed {
+        None => Ok(S::wrap(stream.clone())),
+        Some(error) => {
             stream.close();
             Err(error)
         }
     };
-    let flow = connecting.request.settle(result, d);
+    let flow = connecting.settle(&stream, result, d);
     // Not before: what is read from at once stays registered, with its place among what is ready.
     if !stream.wants_to_write() {
         stream.ask_no_more_for(Interest::WRITABLE);
@@ -189,6 +205,6 @@ impl<S: StreamHandle> Stream<S> {
     pub(super) fn cancel_connect(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
         let connecting = self.ask_rare(|rare| rare.connecting.take())?;
         let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
-        Some(connecting.request.settle(Err(error), d))
+        Some(connecting.settle(self, Err(error), d))
     }
 }

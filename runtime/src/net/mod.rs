@@ -9,20 +9,27 @@
 
 mod addr;
 mod connect;
+mod errors;
+mod hand_off;
 mod listener;
+mod options;
 #[cfg(unix)]
 mod pipe;
 mod pipe_to;
+mod race;
+mod settings;
 mod stream;
 mod tcp;
 mod tcp_listener;
 mod udp;
 
+use addr::Target;
 pub use addr::ToAddr;
 pub use listener::Incoming;
+pub use options::TcpOptions;
 #[cfg(unix)]
 pub use pipe::Pipe;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;
-pub use tcp_listener::TcpListener;
+pub use tcp_listener::{Dropped, TcpListener};
 pub use udp::{Interface, Received, UdpOptions, UdpSocket};

@@ -1,14 +1,13 @@
 //! TCP connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Socket, TcpKeepalive};
+use socket2::Socket;
 
-use super::ToAddr;
-use super::connect::{connect, next_socket};
 use super::stream::{Stream, byte_stream, peekable};
+use super::{TcpOptions, ToAddr};
 use crate::event_loop::{Kind, LoopRef, current};
 use crate::handle::handle_type;
 use crate::request::Request;
@@ -63,34 +62,66 @@ handle_type! {
     TcpStream, Stream<TcpStream>
 }
 
-byte_stream!(
-    TcpStream,
-    Socket,
-    fn connect_next(left: &mut Vec<SocketAddr>) -> io::Result<Socket> {
-        next_socket(left)
-    }
-);
+byte_stream!(TcpStream, Socket);
 peekable!(TcpStream);
 
 /// Making connections, and what only TCP has.
 impl TcpStream {
-    /// Connects to the first of the addresses that takes it.
+    /// Connects to an address, to the first of several that takes it, or to a name: `"example.org:80"`.
+    ///
+    /// A name is looked up in the pool, by the system's resolver. Several addresses are tried as RFC 8305
+    /// says, "happy eyeballs": the families in turn, the next one when the last one has failed or 250 ms
+    /// have gone by, both going on then. The first that is connected is taken, and the others are closed.
+    ///
+    /// [`options`](Self::options) has a timeout, an address for the own end, and more.
     ///
     /// # Ordering
-    /// Done in the poll phase.
+    /// Done in the poll phase; in the pending phase if a name was not found, or the system refused at
+    /// once.
     ///
     /// # Errors
-    /// The system's error with the last address: `ConnectionRefused`, say. `InvalidInput` for what is
-    /// no address.
+    /// Of one address the system's error as it is: `ConnectionRefused`, say. Of several, or of a name,
+    /// the kind of the last one that failed, and a text with each address and its error. If the name
+    /// can't be found, the resolver's error, with the name. `InvalidInput` for what is no address and no
+    /// name.
     ///
     /// # Panics
     /// If this thread has no current loop.
     ///
     /// # Cancel safety
-    /// Dropping the request gives the attempt up.
+    /// Dropping the request gives the attempt up, the question to the resolver included.
     #[track_caller]
     pub fn connect(address: impl ToAddr) -> Request<Self> {
-        connect(&current(), address.to_addrs())
+        Self::options().connect(address)
+    }
+
+    /// Options that are to be set before it connects.
+    pub fn options() -> TcpOptions {
+        TcpOptions::default()
+    }
+
+    /// Two streams of the current loop that are connected with each other, over loopback. The first is
+    /// the accepted end.
+    ///
+    /// No other process can be at either end. It does not wait for anything but the system.
+    ///
+    /// # Errors
+    /// The system's: no descriptor is left, there is no loopback interface.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[track_caller]
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let lp = current();
+        lp.check_open()?;
+        let pair = pair_at((Ipv4Addr::LOCALHOST, 0).into());
+        let (one, other) = pair.or_else(|error| {
+            // A machine without IPv4.
+            pair_at((Ipv6Addr::LOCALHOST, 0).into()).map_err(|_| error)
+        })?;
+        one.set_nonblocking(true)?;
+        other.set_nonblocking(true)?;
+        Ok((Self::of_socket(&lp, one.into()), Self::of_socket(&lp, other.into())))
     }
 
     /// Takes a connection of the standard library over.
@@ -130,50 +161,6 @@ impl TcpStream {
         address.as_socket().ok_or_else(sys::invalid)
     }
 
-    /// Sends small writes at once (`true`), or lets the system gather them (`false`, its default).
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.0.with_socket(|socket| socket.set_tcp_nodelay(nodelay))
-    }
-
-    /// Whether small writes are sent at once.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.0.with_socket(|socket| socket.tcp_nodelay())
-    }
-
-    /// Lets the system ask a silent peer whether it is there, after `idle`; `None`, the default, is
-    /// never. Whole seconds; less than one is an error.
-    ///
-    /// # Errors
-    /// `InvalidInput` below a second; [`Closed`](crate::Closed), or the system's.
-    pub fn set_keepalive(&self, idle: impl Into<Option<Duration>>) -> io::Result<()> {
-        let idle = idle.into();
-        if idle.is_some_and(|idle| idle < Duration::from_secs(1)) {
-            let message = "a keepalive below one second";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        self.0.with_socket(|socket| {
-            socket.set_keepalive(idle.is_some())?;
-            match idle {
-                Some(idle) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle)),
-                None => Ok(()),
-            }
-        })
-    }
-
-    /// Whether the system asks a silent peer.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    pub fn keepalive(&self) -> io::Result<bool> {
-        self.0.with_socket(|socket| socket.keepalive())
-    }
-
     /// Closes the connection with RST: the peer sees `ECONNRESET`, and what is queued is dropped.
     ///
     /// # Errors
@@ -186,5 +173,18 @@ impl TcpStream {
         self.0.with_socket(|socket| socket.set_linger(Some(Duration::ZERO)))?;
         self.close();
         Ok(())
+    }
+}
+
+fn pair_at(address: SocketAddr) -> io::Result<(std::net::TcpStream, std::net::TcpStream)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let local = client.local_addr()?;
+    loop {
+        let (accepted, peer) = listener.accept()?;
+        // Anybody on this machine may have been quicker.
+        if peer == local {
+            return Ok((accepted, client));
+        }
     }
 }

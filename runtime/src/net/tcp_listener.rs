@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Socket;
 
-use super::listener::{BACKLOG, Listener, listener};
-use super::{TcpStream, ToAddr};
+use super::listener::{Listener, listener};
+use super::{TcpOptions, TcpStream, ToAddr};
+use crate::error::Outcome;
 use crate::event_loop::{Kind, LoopRef, current};
 use crate::handle::handle_type;
 use crate::sys;
@@ -39,28 +40,27 @@ listener!(TcpListener, TcpStream, SocketAddr, accept);
 
 /// Making listeners.
 impl TcpListener {
-    /// Listens at the first of the addresses that can be had. Port 0 is any that is free.
+    /// Listens at the first of the addresses that can be had. Port 0 is any that is free. `[::]` takes
+    /// connections of IPv4 too; with [`only_v6`](TcpOptions::only_v6) it does not.
     ///
     /// The address may be in use by connections that are just closing (`SO_REUSEADDR`, except on
     /// Windows, where that means something else).
     ///
     /// # Errors
-    /// `AddrInUse`, `PermissionDenied` and others of the system; `InvalidInput` for what is no address.
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and others of the system, with the address, of
+    /// several the last one; `InvalidInput` for what is no address. A name is none: `bind` does not wait
+    /// for a resolver.
     ///
     /// # Panics
     /// If this thread has no current loop.
     #[track_caller]
     pub fn bind(address: impl ToAddr) -> io::Result<Self> {
-        let lp = current();
-        lp.check_open()?;
-        let mut failed = None;
-        for address in address.to_addrs()? {
-            match listen_at(address) {
-                Ok(socket) => return Ok(Self::of_socket(&lp, socket)),
-                Err(error) => failed = Some(error),
-            }
-        }
-        Err(failed.unwrap_or_else(sys::invalid))
+        Self::options().bind(address)
+    }
+
+    /// Options that are to be set before it listens.
+    pub fn options() -> TcpOptions {
+        TcpOptions::default()
     }
 
     /// Takes a listener of the standard library over.
@@ -78,7 +78,7 @@ impl TcpListener {
         Ok(Self::of_socket(&lp, listener.into()))
     }
 
-    fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
+    pub(super) fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
         Self(Listener::make(lp, Kind::TcpListener, socket))
     }
 
@@ -92,15 +92,68 @@ impl TcpListener {
     }
 }
 
-fn listen_at(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if cfg!(not(windows)) {
-        socket.set_reuse_address(true)?;
+/// Limiting.
+impl TcpListener {
+    /// Lets at most `most` connections live at a time; `None`, the default, is any number. More are
+    /// accepted and closed at once, and told to [`on_drop`](Self::on_drop), as Node does it.
+    ///
+    /// What counts is what this listener accepted since it first had a limit. A connection ceases to
+    /// count in the closing phase after it was closed, however that came.
+    pub fn set_max_connections(&self, most: impl Into<Option<usize>>) {
+        self.0.set_max_connections(most.into());
     }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket)
+
+    /// How many connections may live at a time.
+    pub fn max_connections(&self) -> Option<usize> {
+        self.0.max_connections()
+    }
+
+    /// How many connections count for [`max_connections`](Self::max_connections).
+    pub fn connections(&self) -> usize {
+        self.0.connections()
+    }
+
+    /// Calls `f` with each connection that is closed since there are too many: Node's `'drop'`. A second
+    /// call replaces `f`.
+    ///
+    /// # Ordering
+    /// In the poll phase; in the pending phase for what a task's [`accept`](Self::accept) met.
+    ///
+    /// # Examples
+    /// ```
+    /// use runtime::net::{TcpListener, TcpStream};
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let server = TcpListener::bind("127.0.0.1:0")?;
+    ///     server.set_max_connections(1);
+    ///     server.on_drop(|server, dropped| {
+    ///         println!("no room for {}", dropped.peer_addr);
+    ///         server.close();
+    ///     });
+    ///     let address = server.local_addr()?;
+    ///     let _clients = (TcpStream::connect(address).await?, TcpStream::connect(address).await?);
+    ///     let _only = server.accept().await?;
+    ///     assert!(server.accept().await.is_err(), "it was closed meanwhile");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn on_drop<R: Outcome>(&self, mut f: impl FnMut(&Self, Dropped) -> R + 'static) {
+        self.0.on_drop(move |listener, (local, peer_addr)| match local.as_socket() {
+            Some(local_addr) => f(listener, Dropped { local_addr, peer_addr }).into_result(),
+            None => Ok(()),
+        });
+    }
+}
+
+/// A connection that was closed at once, since there were too many: see [`TcpListener::on_drop`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// The listener's end of it.
+    pub local_addr: SocketAddr,
+    /// Who it was.
+    pub peer_addr: SocketAddr,
 }
 
 fn accept(listener: &Socket) -> io::Result<(Socket, SocketAddr)> {

@@ -212,18 +212,17 @@ impl<S: Source> Watched<S> {
 
     /// Closes the source: the poller forgets it, then the system does.
     pub(crate) fn close(&self) {
-        if let Some(source) = self.source.take()
-            && !self.registered.replace(Interest::NONE).is_none()
-        {
+        drop(self.take());
+    }
+
+    /// Gives the source up: the poller forgets it. What is left is as if it were closed.
+    pub(crate) fn take(&self) -> Option<S> {
+        let source = self.source.take()?;
+        if !self.registered.replace(Interest::NONE).is_none() {
             // It can fail only for what is not registered, and then there is nothing to undo.
             let _ = self.poller.polling.delete(&source);
         }
-    }
-
-    /// Closes the source and watches another in its place, for nothing yet.
-    pub(crate) fn replace(&self, source: S) {
-        self.close();
-        self.source.set(Some(source));
+        Some(source)
     }
 }
 

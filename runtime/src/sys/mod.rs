@@ -2,6 +2,7 @@
 
 mod channel;
 mod datagram;
+mod interface;
 mod pipe;
 mod process;
 #[cfg(unix)]
@@ -12,6 +13,7 @@ mod windows;
 pub(crate) use channel::Channel;
 pub(crate) use datagram::*;
 pub use datagram::{Interface, Received};
+pub(crate) use interface::interface_index;
 #[cfg(unix)]
 pub(crate) use pipe::*;
 #[cfg(unix)]

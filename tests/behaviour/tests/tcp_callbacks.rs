@@ -831,7 +831,7 @@ fn a_refused_connect_is_told_by_callback_only() {
 fn what_is_no_address_is_named_in_the_error() {
     let (mut lp, log, _guard) = start();
     let _here = lp.enter();
-    for text in ["example.org:80", "127.0.0.1", "127.0.0.1:99999", "", "a\0b:1"] {
+    for text in ["example.org", "127.0.0.1", "127.0.0.1:99999", "", "a\0b:1"] {
         TcpStream::connect(text).callback({
             let log = log.clone();
             move |connected| {
@@ -874,12 +874,19 @@ fn when_no_address_takes_it_the_error_is_that_of_the_last() {
     let broadcast: SocketAddr = "255.255.255.255:9".parse().unwrap();
     let direct = std::net::TcpStream::connect(broadcast).unwrap_err();
     assert_ne!(direct.kind(), ErrorKind::ConnectionRefused);
-    TcpStream::connect(&[nobody(), broadcast][..]).callback({
-        let log = log.clone();
-        move |connected| log.push(connected.unwrap_err())
+    let refusing = nobody();
+    TcpStream::connect(&[refusing, broadcast][..]).callback({
+        let (log, kind) = (log.clone(), direct.kind());
+        move |connected| {
+            let error = connected.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            log.push(error);
+        }
     });
     lp.run().unwrap();
-    assert_eq!(log.take(), [direct.to_string()]);
+    let refused = std::net::TcpStream::connect(refusing).unwrap_err();
+    let text = format!("cannot connect: {refusing}: {refused}; {broadcast}: {direct}");
+    assert_eq!(log.take(), [text]);
     TcpStream::connect(&[broadcast, nobody()][..]).callback(outcome(&log, "refused"));
     lp.run().unwrap();
     log.expect(["refused: ConnectionRefused"]);

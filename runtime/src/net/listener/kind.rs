@@ -1,17 +1,18 @@
 //! What all listeners share: their methods.
 
 use std::io;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use socket2::Socket;
 
 use super::Listener;
-use crate::event_loop::LoopRef;
+use crate::event_loop::{Handle, LoopRef};
 
 /// A handle type over [`Listener`].
 pub(crate) trait ListenerHandle: Sized + 'static {
     /// What a connection is.
-    type Stream: 'static;
+    type Stream: Deref<Target = Handle> + 'static;
     /// Where it comes from.
     type Address: 'static;
 

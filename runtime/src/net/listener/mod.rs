@@ -2,6 +2,7 @@
 
 mod incoming;
 mod kind;
+mod limit;
 mod resource;
 
 pub use incoming::Incoming;
@@ -9,5 +10,5 @@ pub(crate) use incoming::accept;
 pub(crate) use kind::{ListenerHandle, listener};
 pub(crate) use resource::Listener;
 
-/// Connections that the system lets wait; it may allow fewer.
+/// Connections that the system lets wait if nothing else is said; it may allow fewer.
 pub(super) const BACKLOG: i32 = 4096;

@@ -8,7 +8,7 @@
 //!              tell on_error once, ask for no connections for 100 ms
 //! ```
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,6 +17,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::ListenerHandle;
+use super::limit::Limit;
 use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Key, Waiter, Wakers};
 use crate::error::{Outcome, Result};
@@ -44,6 +45,8 @@ pub(crate) struct Listener<L: ListenerHandle> {
     is_starved: Cell<bool>,
     /// An error that a task's accept met, to be told in the pending phase.
     untold: Cell<Option<io::Error>>,
+    /// Made when it first has one.
+    pub(super) limit: OnceCell<Rc<Limit<L>>>,
 }
 
 type OnConnection<L> = dyn FnMut(&L, <L as ListenerHandle>::Stream) -> Result;
@@ -69,6 +72,7 @@ impl<L: ListenerHandle> Listener<L> {
             paused: Cell::new(None),
             is_starved: Cell::new(false),
             untold: Cell::new(None),
+            limit: OnceCell::new(),
         })
     }
 
@@ -96,6 +100,11 @@ impl<L: ListenerHandle> Listener<L> {
 
     pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
         self.socket.with(f)
+    }
+
+    /// Gives the socket up, unless it is closed.
+    pub(crate) fn take_socket(&self) -> Option<Socket> {
+        self.socket.take()
     }
 
     fn is_wanted(&self) -> bool {
@@ -128,14 +137,14 @@ impl<L: ListenerHandle> Listener<L> {
 
     /// Accepts the next connection that is worth the name: one that was gone before it was accepted
     /// is skipped.
-    fn accept(self: &Rc<Self>) -> io::Result<(L::Stream, L::Address)> {
+    fn accept(&self) -> io::Result<(Socket, L::Address)> {
         loop {
             match self.with_socket(L::accept) {
-                Ok((socket, address)) => {
+                Ok(accepted) => {
                     if self.is_starved.replace(false) {
                         keep_spare(self.handle.state());
                     }
-                    return Ok((L::stream_of(&self.handle.loop_ref(), socket), address));
+                    return Ok(accepted);
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
@@ -177,7 +186,9 @@ impl<L: ListenerHandle> Listener<L> {
             return d.checkpoint();
         }
         match self.accept() {
+            Ok((socket, peer)) if self.is_full() => self.drop_connection(socket, peer, d),
             Ok((socket, _)) => {
+                let socket = self.admit(socket);
                 let listener = L::wrap(self);
                 let Some(mut callback) = listener.listener().on_connection.take() else {
                     return Ok(());
@@ -208,6 +219,11 @@ impl<L: ListenerHandle> Listener<L> {
 
     fn tell_later(self: &Rc<Self>, error: io::Error) {
         self.untold.set(Some(error));
+        self.pend();
+    }
+
+    /// Asks for the pending phase, once for each thing that is to be told.
+    pub(super) fn pend(self: &Rc<Self>) {
         self.handle.state().pending.push(Pending::Resource(self.clone()));
     }
 
@@ -228,10 +244,15 @@ impl<L: ListenerHandle> Listener<L> {
             return Poll::Ready(Err(sys::already()));
         }
         std::task::ready!(coop::poll_proceed(cx));
-        if !self.is_paused() {
+        while !self.is_paused() {
             match self.accept() {
-                Ok(accepted) => return Poll::Ready(Ok(accepted)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok((socket, peer)) if self.is_full() => {
+                    self.drop_connection_later(socket, peer);
+                    // Who accepts goes on, but not for ever.
+                    std::task::ready!(coop::poll_proceed(cx));
+                }
+                Ok((socket, peer)) => return Poll::Ready(Ok((self.admit(socket), peer))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if sys::is_exhausted(&error) => {
                     if self.shed() {
                         self.tell_later(error);
@@ -269,7 +290,7 @@ impl<L: ListenerHandle> Resource for Listener<L> {
             }
             Event::Pending => match self.untold.take() {
                 Some(error) => self.tell(error, d),
-                None => Ok(()),
+                None => self.tell_next_dropped(d),
             },
             Event::Turn | Event::Signalled => Ok(()),
         }
@@ -286,6 +307,9 @@ impl<L: ListenerHandle> Resource for Listener<L> {
     fn discard(&self) {
         drop(self.on_connection.clear());
         drop(self.on_error.clear());
+        if let Some(limit) = self.limit.get() {
+            limit.discard();
+        }
     }
 }
 

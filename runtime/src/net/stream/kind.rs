@@ -1,12 +1,10 @@
 //! What all byte streams share: their methods, and the futures-io traits.
 
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::Stream;
 use crate::request::Request;
-use crate::sys::{self, Channel};
+use crate::sys::Channel;
 
 /// A handle type over [`Stream`].
 pub(crate) trait StreamHandle: Sized + 'static {
@@ -15,12 +13,6 @@ pub(crate) trait StreamHandle: Sized + 'static {
 
     fn wrap(stream: Rc<Stream<Self>>) -> Self;
     fn stream(&self) -> &Rc<Stream<Self>>;
-
-    /// A channel that connects to the next of the addresses that are `left`, the last one first.
-    fn connect_next(left: &mut Vec<SocketAddr>) -> io::Result<Self::Channel> {
-        let _ = left;
-        Err(sys::invalid())
-    }
 }
 
 /// The byte streams of this crate; what one of them writes another can read.
@@ -44,11 +36,9 @@ pub(crate) mod sealed {
 
 /// Gives a handle type over [`Stream`] the methods of a byte stream.
 macro_rules! byte_stream {
-    ($name:ident, $channel:ty $(, $item:item)*) => {
+    ($name:ident, $channel:ty) => {
         impl crate::net::stream::StreamHandle for $name {
             type Channel = $channel;
-
-            $($item)*
 
             #[inline]
             fn wrap(stream: std::rc::Rc<crate::net::stream::Stream<Self>>) -> Self {

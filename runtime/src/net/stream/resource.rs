@@ -138,9 +138,9 @@ impl<S: StreamHandle> Stream<S> {
         self.channel.with(f)
     }
 
-    /// Puts another channel in the place of the one whose connect failed.
-    pub(crate) fn replace_channel(&self, channel: S::Channel) {
-        self.channel.replace(channel);
+    /// Gives the channel up, unless it is closed.
+    pub(crate) fn take_channel(&self) -> Option<S::Channel> {
+        self.channel.take()
     }
 
     /// Asks for what `more` says, besides what is asked for already.
@@ -155,7 +155,7 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     /// Why the stream can't be used: the error that ended it, or that it is closed.
-    pub(super) fn check_open(&self) -> io::Result<()> {
+    pub(crate) fn check_open(&self) -> io::Result<()> {
         match self.handle.check_open() {
             Err(error) => Err(self.handle.ending().unwrap_or(error)),
             open => open,

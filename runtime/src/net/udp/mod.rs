@@ -23,4 +23,5 @@ mod socket;
 
 pub use crate::sys::{Interface, Received};
 pub use options::UdpOptions;
+pub(super) use settings::check_hops;
 pub use socket::UdpSocket;

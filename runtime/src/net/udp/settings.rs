@@ -93,7 +93,7 @@ impl UdpSocket {
     }
 }
 
-pub(super) fn check_hops(hops: u32, least: u32) -> io::Result<()> {
+pub(in crate::net) fn check_hops(hops: u32, least: u32) -> io::Result<()> {
     if (least..=MOST_HOPS).contains(&hops) {
         return Ok(());
     }

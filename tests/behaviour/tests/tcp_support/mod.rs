@@ -145,3 +145,42 @@ pub fn assert_passed(output: &Output) {
     let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     assert!(output.status.success() && out.contains("1 passed"), "the child failed:\n{out}\n{err}");
 }
+
+/// A listener that answers no more connects: what it lets wait is full, and nobody accepts. Linux drops
+/// what comes then, so a connect to it neither succeeds nor fails.
+pub struct BlackHole {
+    pub address: SocketAddr,
+    _sockets: Vec<Socket>,
+}
+
+impl BlackHole {
+    pub fn new() -> Self {
+        Self::at("127.0.0.1:0".parse().unwrap())
+    }
+
+    pub fn at(address: SocketAddr) -> Self {
+        let listener = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        listener.bind(&address.into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let fill = |_| {
+            let socket = Socket::new(address.domain(), Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            drop(socket.connect(&address));
+            socket
+        };
+        // On loopback a connect is answered before the call returns.
+        let mut sockets: Vec<_> = (0..3).map(fill).collect();
+        let last = sockets.last().unwrap();
+        assert!(last.peer_addr().is_err(), "a listener with a full queue took a connection");
+        sockets.push(listener);
+        Self { address: address.as_socket().unwrap(), _sockets: sockets }
+    }
+}
+
+/// Handles of the loop that are not closed.
+pub fn handles(lp: &Loop) -> usize {
+    let count = Rc::new(Cell::new(0));
+    lp.walk(|_| count.set(count.get() + 1));
+    count.get()
+}
