@@ -10,7 +10,7 @@ mod windows;
 
 pub(crate) use channel::Channel;
 pub(crate) use datagram::*;
-pub use datagram::{Interface, Received};
+pub use datagram::{Interface, Received, Undelivered};
 #[cfg(unix)]
 pub(crate) use pipe::*;
 #[cfg(unix)]

@@ -21,6 +21,6 @@ mod sending;
 mod settings;
 mod socket;
 
-pub use crate::sys::{Interface, Received};
+pub use crate::sys::{Interface, Received, Undelivered};
 pub use options::UdpOptions;
 pub use socket::UdpSocket;

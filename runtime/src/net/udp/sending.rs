@@ -11,9 +11,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use socket2::Socket;
+
 use super::UdpSocket;
 use super::queue::SendQueue;
-use super::resource::{CONNECTED, Inner, V6};
+use super::resource::{CONNECTED, FAILED, Inner, QUEUES_ERRORS, V6};
 use crate::error::{Cancelled, QueueFull};
 use crate::event_loop::{Dispatcher, Flow};
 use crate::net::ToAddr;
@@ -183,7 +185,20 @@ impl Inner {
         if self.wants_to_send() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.with_socket(|socket| sys::send_to(socket, bytes, to)).map_err(or_would_block)
+        self.with_sender(|socket| sys::send_to(socket, bytes, to)).map_err(or_would_block)
+    }
+
+    /// Lends the socket to send. An error may be that of an earlier datagram: where it stands in the
+    /// queue too, a receiver is told, and this one is tried again.
+    #[inline]
+    fn with_sender<R>(&self, send: impl Fn(&Socket) -> io::Result<R>) -> io::Result<R> {
+        match self.with_socket(&send) {
+            Err(error) if self.has(QUEUES_ERRORS) && !sys::is_full(&error) => {
+                self.set(FAILED, true);
+                self.with_socket(send)
+            }
+            result => result,
+        }
     }
 
     fn try_send_many<'a, T>(
@@ -196,11 +211,11 @@ impl Inner {
             // `as_ref` is the user's code: it is asked before the socket is lent, and may queue or close.
             let mut batch = [(&[][..], None); MANY];
             batch.iter_mut().zip(some).for_each(|(place, datagram)| *place = parts(datagram));
-            let batch = batch[..some.len()].iter().copied();
+            let batch = &batch[..some.len()];
             if self.wants_to_send() {
                 return if sent == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(sent) };
             }
-            match self.with_socket(|socket| sys::send_many(socket, batch)) {
+            match self.with_sender(|socket| sys::send_many(socket, batch.iter().copied())) {
                 Ok(count) => {
                     sent += count;
                     if count < some.len() {
@@ -241,7 +256,7 @@ impl Inner {
                 break;
             }
             let sent = self.with_queue(|queue| {
-                self.with_socket(|socket| sys::send_many(socket, queue.datagrams()))
+                self.with_sender(|socket| sys::send_many(socket, queue.datagrams()))
             });
             match sent {
                 Ok(count) => self.with_queue(|queue| queue.sent(count)),
