@@ -7,7 +7,7 @@
 //!   writable event ──▶ sendmmsg, 32 a call ──▶ requests done, in order
 //! ```
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -19,6 +19,7 @@ use super::resource::{CONNECTED, FAILED, Inner, QUEUES_ERRORS, V6};
 use crate::error::{Cancelled, QueueFull};
 use crate::event_loop::{Dispatcher, Flow};
 use crate::net::ToAddr;
+use crate::net::stream::Lent;
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
 use crate::sys::{self, MANY};
@@ -61,6 +62,28 @@ impl UdpSocket {
     /// [`send_to`](Self::send_to).
     pub fn send(&self, data: impl AsRef<[u8]>) -> Request<usize> {
         self.0.send(data.as_ref(), None)
+    }
+
+    /// Sends several pieces as one datagram; else as [`send_to`](Self::send_to). Any number of them.
+    ///
+    /// # Errors
+    /// As [`send_to`](Self::send_to).
+    ///
+    /// # Cancel safety
+    /// As [`send_to`](Self::send_to).
+    pub fn send_vectored_to(&self, parts: &[IoSlice<'_>], to: impl ToAddr) -> Request<usize> {
+        self.0.gathered(parts, |data| self.send_to(data, to))
+    }
+
+    /// As [`send_vectored_to`](Self::send_vectored_to), to the peer of [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send_to`](Self::send_to).
+    pub fn send_vectored(&self, parts: &[IoSlice<'_>]) -> Request<usize> {
+        self.0.gathered(parts, |data| self.send(data))
     }
 
     /// Sends a datagram if the system has room for it at once.
@@ -171,6 +194,23 @@ impl Inner {
             (false, false) => Err(sys::no_destination()),
             _ => Ok(()),
         }
+    }
+
+    /// Lends `parts` in one piece, in a buffer of the loop: they are short, and to copy them costs less
+    /// than a system call that gathers saves.
+    fn gathered<R>(&self, parts: &[IoSlice<'_>], send: impl FnOnce(&[u8]) -> R) -> R {
+        let mut buffer = Lent::new(self.handle.state());
+        let mut end = 0;
+        for part in parts {
+            let Some(place) = buffer.get_mut(end..end + part.len()) else {
+                // The buffer itself is longer than a datagram can be, which the system will say.
+                end = buffer.len();
+                break;
+            };
+            place.copy_from_slice(part);
+            end += part.len();
+        }
+        send(&buffer[..end])
     }
 
     fn send(self: &Rc<Self>, bytes: &[u8], to: Option<SocketAddr>) -> Request<usize> {
