@@ -243,6 +243,38 @@ mod queued {
     }
 
     #[test]
+    fn an_error_is_told_though_only_the_queue_knows_of_it() {
+        let (mut lp, log, _guard) = start();
+        let _here = lp.enter();
+        let theirs = std_told();
+        let socket = UdpSocket::from_std(theirs.try_clone().unwrap()).unwrap();
+        let lose = || {
+            let [nobody] = nobody();
+            theirs.send_to(b"lost", nobody).unwrap();
+            // Whoever else has the socket may take its one errno; the queue stays as it is.
+            assert!(theirs.take_error().unwrap().is_some());
+            nobody
+        };
+        let waits = spawn({
+            let socket = socket.clone();
+            async move { socket.recv(&mut [0; 8]).await.unwrap_err() }
+        });
+        lp.run_nowait().unwrap();
+        let lost = lose();
+        assert_eq!(to(&lp.block_on(waits).unwrap()), lost);
+        let noted = log.clone();
+        socket.recv_start(move |_, datagram| noted.push(to(&datagram.unwrap_err())));
+        let lost = lose();
+        lp.run_once().unwrap();
+        assert_eq!(log.take(), [lost.to_string()]);
+        assert_eq!(events(&mut lp), 0);
+        // What the own system says is of no datagram, and is in nobody's way.
+        theirs.send_to(&[0; 65_520], lost).unwrap_err();
+        assert!(events(&mut lp) <= 1);
+        log.expect([]);
+    }
+
+    #[test]
     fn who_sends_to_others_does_not_meet_the_error() {
         let (mut lp, _, _guard) = start();
         let _here = lp.enter();
