@@ -177,8 +177,8 @@ impl UdpSocket {
     /// }
     /// ```
     pub async fn recv_many_with(&self, f: impl FnMut(&[u8], SocketAddr)) -> io::Result<usize> {
-        let batch = self.0.receive_with(Inner::receive_batch).await?;
-        Ok(self.0.lend_all(batch, f))
+        self.0.receive_with(Inner::receive_many).await?;
+        Ok(self.0.lend_left(f))
     }
 
     /// Receives a datagram without taking it: the next call gives the same one.
@@ -259,23 +259,23 @@ impl Inner {
         Ok(received)
     }
 
-    /// All that is left, else what the system has.
-    fn receive_batch(&self) -> io::Result<Rc<Batch>> {
-        if let Some(left) = self.left() {
-            return Ok(left);
+    /// Receives what the system has, unless something is left.
+    fn receive_many(&self) -> io::Result<()> {
+        if self.has_left() {
+            return Ok(());
         }
         let batch = self.ask_system(Batch::receive)?;
         // The system had no more: the next receiver need not ask before it waits.
         self.set(READABLE, batch.was_full());
-        self.left.with(|left| *left = Some(batch.clone()));
-        Ok(batch)
+        self.left.with(|left| *left = Some(batch));
+        Ok(())
     }
 
-    /// Lends what is in `batch` to `f`: their number.
-    fn lend_all(self: &Rc<Self>, batch: Rc<Batch>, mut f: impl FnMut(&[u8], SocketAddr)) -> usize {
+    /// Lends what is left to `f`: their number.
+    fn lend_left(self: &Rc<Self>, mut f: impl FnMut(&[u8], SocketAddr)) -> usize {
         // Last, when no borrow of the batch is left.
         let _settle = Settle(self);
-        let batch = batch;
+        let Some(batch) = self.left() else { return 0 };
         let mut count = 0;
         while let Some((bytes, from)) = batch.next() {
             f(bytes, from);
