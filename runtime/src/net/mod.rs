@@ -32,4 +32,4 @@ pub use pipe::Pipe;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;
 pub use tcp_listener::{Dropped, TcpListener};
-pub use udp::{Interface, Received, UdpOptions, UdpSocket};
+pub use udp::{Interface, Received, UdpOptions, UdpSocket, Undelivered};

@@ -12,7 +12,7 @@ mod windows;
 
 pub(crate) use channel::Channel;
 pub(crate) use datagram::*;
-pub use datagram::{Interface, Received};
+pub use datagram::{Interface, Received, Undelivered};
 pub(crate) use interface::interface_index;
 #[cfg(unix)]
 pub(crate) use pipe::*;

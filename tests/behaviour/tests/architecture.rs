@@ -19,7 +19,9 @@ const LAYERS: &[&[&str]] = &[
 const UNSAFE: &[&str] = &[
     "base/inline_fn.rs",
     "reactor/poller.rs",
+    "sys/datagram/error_queue.rs",
     "sys/datagram/linux.rs",
+    "sys/datagram/source.rs",
     "sys/datagram/windows.rs",
     "sys/process/unix.rs",
     "sys/windows.rs",

@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -106,6 +107,18 @@ fn a_datagram_in_a_lent_buffer_allocates_nothing() {
 }
 
 #[test]
+fn datagrams_that_are_lent_together_allocate_nothing() {
+    datagrams_allocate_nothing(|server, count| {
+        drop(spawn(async move {
+            while let Ok(more) = server.recv_many_with(|bytes, _| assert_eq!(bytes.len(), 64)).await
+            {
+                count.set(count.get() + more);
+            }
+        }));
+    });
+}
+
+#[test]
 fn a_datagram_to_the_peer_that_is_sent_at_once_allocates_nothing() {
     let _guard = Deadline::secs(20);
     let mut lp = Loop::new().unwrap();
@@ -113,10 +126,13 @@ fn a_datagram_to_the_peer_that_is_sent_at_once_allocates_nothing() {
         let ((client, _), (_server, address)) = (ours(), ours());
         client.connect(address).unwrap();
         let some = [[7; 64]; 40];
+        // The loop's buffer is made when it is first lent.
+        client.send_vectored(&[]).await.unwrap();
         let before = COUNT.get();
         for _ in 0..10 {
             client.send([7; 64]).await.unwrap();
             drop(client.send([7; 64]));
+            client.send_vectored(&[IoSlice::new(&[7; 32]), IoSlice::new(&[7; 32])]).await.unwrap();
             client.try_send_many(&some).unwrap();
         }
         assert_eq!(COUNT.get() - before, 0);

@@ -21,7 +21,7 @@ mod sending;
 mod settings;
 mod socket;
 
-pub use crate::sys::{Interface, Received};
+pub use crate::sys::{Interface, Received, Undelivered};
 pub use options::UdpOptions;
 pub(super) use settings::check_hops;
 pub use socket::UdpSocket;

@@ -64,8 +64,8 @@ impl UdpSocket {
     /// [`join_multicast`](Self::join_multicast).
     ///
     /// # Platform notes
-    /// For IPv6 on Linux only. For IPv4 not on NetBSD, OpenBSD and DragonFly, and elsewhere interfaces
-    /// are known by address only.
+    /// For IPv6 on Linux, macOS and FreeBSD. For IPv4 not on NetBSD, OpenBSD and DragonFly, and elsewhere
+    /// interfaces are known by address only.
     pub fn join_multicast_source(
         &self,
         source: impl Into<IpAddr>,

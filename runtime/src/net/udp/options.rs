@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::UdpSocket;
+use super::resource::{QUEUES_ERRORS, V6};
 use crate::event_loop::current;
 use crate::net::ToAddr;
 use crate::sys;
@@ -30,6 +31,7 @@ pub struct UdpOptions {
     reuse_address: bool,
     reuse_port: bool,
     only_v6: bool,
+    recv_errors: bool,
 }
 
 impl UdpOptions {
@@ -59,6 +61,34 @@ impl UdpOptions {
         self
     }
 
+    /// Lets receivers be told of each datagram that the network says it could not deliver: an error
+    /// with [`Undelivered`](super::Undelivered) inside, also on a socket without a peer, and for what a
+    /// router says as well as for a dead port. The senders of other datagrams do not meet these errors.
+    ///
+    /// # Platform notes
+    /// On Linux; elsewhere [`bind`](Self::bind) gives `Unsupported`.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// use runtime::net::{UdpSocket, Undelivered};
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let socket = UdpSocket::options().recv_errors(true).bind("127.0.0.1:0")?;
+    ///     let nobody = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+    ///     socket.send_to("anybody?", nobody).await?;
+    ///     let error = socket.recv_from(&mut [0; 16]).await.unwrap_err();
+    ///     assert_eq!(Undelivered::of(&error).map(|datagram| datagram.to), Some(nobody));
+    ///     Ok(())
+    /// }
+    /// # }
+    /// ```
+    pub fn recv_errors(mut self, on: bool) -> Self {
+        self.recv_errors = on;
+        self
+    }
+
     /// As [`UdpSocket::bind`].
     ///
     /// # Errors
@@ -73,11 +103,16 @@ impl UdpOptions {
         let mut failed = None;
         for address in address.to_addrs()? {
             match self.bind_at(address) {
-                Ok(socket) => return Ok(UdpSocket::of_socket(&lp, socket, address, false)),
+                Ok(socket) => return Ok(UdpSocket::of_socket(&lp, socket, self.flags(address))),
                 Err(error) => failed = Some(error),
             }
         }
         Err(failed.unwrap_or_else(sys::invalid))
+    }
+
+    fn flags(self, address: SocketAddr) -> u8 {
+        let family = if address.is_ipv6() { V6 } else { 0 };
+        family | if self.recv_errors { QUEUES_ERRORS } else { 0 }
     }
 
     fn bind_at(self, address: SocketAddr) -> io::Result<Socket> {
@@ -98,6 +133,9 @@ impl UdpOptions {
         }
         if self.reuse_port {
             sys::reuse_port(&socket)?;
+        }
+        if self.recv_errors {
+            sys::queue_errors(&socket, address.is_ipv6())?;
         }
         socket.bind(&address.into())?;
         Ok(socket)

@@ -23,6 +23,10 @@ const HELD: u8 = 4;
 pub(super) const CONNECTED: u8 = 8;
 /// Its addresses are those of IPv6.
 pub(super) const V6: u8 = 16;
+/// The system told of an error, which may stand in its queue.
+pub(super) const FAILED: u8 = 32;
+/// What the network says of datagrams is kept in that queue, and not only there.
+pub(super) const QUEUES_ERRORS: u8 = 64;
 
 pub(crate) struct Inner {
     pub(super) handle: Handle,

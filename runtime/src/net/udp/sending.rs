@@ -7,16 +7,19 @@
 //!   writable event ──▶ sendmmsg, 32 a call ──▶ requests done, in order
 //! ```
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use socket2::Socket;
+
 use super::UdpSocket;
 use super::queue::SendQueue;
-use super::resource::{CONNECTED, Inner, V6};
+use super::resource::{CONNECTED, FAILED, Inner, QUEUES_ERRORS, V6};
 use crate::error::{Cancelled, QueueFull};
 use crate::event_loop::{Dispatcher, Flow};
 use crate::net::ToAddr;
+use crate::net::stream::Lent;
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
 use crate::sys::{self, MANY};
@@ -59,6 +62,28 @@ impl UdpSocket {
     /// [`send_to`](Self::send_to).
     pub fn send(&self, data: impl AsRef<[u8]>) -> Request<usize> {
         self.0.send(data.as_ref(), None)
+    }
+
+    /// Sends several pieces as one datagram; else as [`send_to`](Self::send_to). Any number of them.
+    ///
+    /// # Errors
+    /// As [`send_to`](Self::send_to).
+    ///
+    /// # Cancel safety
+    /// As [`send_to`](Self::send_to).
+    pub fn send_vectored_to(&self, parts: &[IoSlice<'_>], to: impl ToAddr) -> Request<usize> {
+        self.0.gathered(parts, |data| self.send_to(data, to))
+    }
+
+    /// As [`send_vectored_to`](Self::send_vectored_to), to the peer of [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send_to`](Self::send_to).
+    pub fn send_vectored(&self, parts: &[IoSlice<'_>]) -> Request<usize> {
+        self.0.gathered(parts, |data| self.send(data))
     }
 
     /// Sends a datagram if the system has room for it at once.
@@ -171,6 +196,23 @@ impl Inner {
         }
     }
 
+    /// Lends `parts` in one piece, in a buffer of the loop: they are short, and to copy them costs less
+    /// than a system call that gathers saves.
+    fn gathered<R>(&self, parts: &[IoSlice<'_>], send: impl FnOnce(&[u8]) -> R) -> R {
+        let mut buffer = Lent::new(self.handle.state());
+        let mut end = 0;
+        for part in parts {
+            let Some(place) = buffer.get_mut(end..end + part.len()) else {
+                // The buffer itself is longer than a datagram can be, which the system will say.
+                end = buffer.len();
+                break;
+            };
+            place.copy_from_slice(part);
+            end += part.len();
+        }
+        send(&buffer[..end])
+    }
+
     fn send(self: &Rc<Self>, bytes: &[u8], to: Option<SocketAddr>) -> Request<usize> {
         match self.try_send(bytes, to) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.enqueue(bytes, to),
@@ -183,7 +225,20 @@ impl Inner {
         if self.wants_to_send() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.with_socket(|socket| sys::send_to(socket, bytes, to)).map_err(or_would_block)
+        self.with_sender(|socket| sys::send_to(socket, bytes, to)).map_err(or_would_block)
+    }
+
+    /// Lends the socket to send. An error may be that of an earlier datagram: where it stands in the
+    /// queue too, a receiver is told, and this one is tried again.
+    #[inline]
+    fn with_sender<R>(&self, send: impl Fn(&Socket) -> io::Result<R>) -> io::Result<R> {
+        match self.with_socket(&send) {
+            Err(error) if self.has(QUEUES_ERRORS) && !sys::is_full(&error) => {
+                self.set(FAILED, true);
+                self.with_socket(send)
+            }
+            result => result,
+        }
     }
 
     fn try_send_many<'a, T>(
@@ -196,11 +251,11 @@ impl Inner {
             // `as_ref` is the user's code: it is asked before the socket is lent, and may queue or close.
             let mut batch = [(&[][..], None); MANY];
             batch.iter_mut().zip(some).for_each(|(place, datagram)| *place = parts(datagram));
-            let batch = batch[..some.len()].iter().copied();
+            let batch = &batch[..some.len()];
             if self.wants_to_send() {
                 return if sent == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(sent) };
             }
-            match self.with_socket(|socket| sys::send_many(socket, batch)) {
+            match self.with_sender(|socket| sys::send_many(socket, batch.iter().copied())) {
                 Ok(count) => {
                     sent += count;
                     if count < some.len() {
@@ -241,7 +296,7 @@ impl Inner {
                 break;
             }
             let sent = self.with_queue(|queue| {
-                self.with_socket(|socket| sys::send_many(socket, queue.datagrams()))
+                self.with_sender(|socket| sys::send_many(socket, queue.datagrams()))
             });
             match sent {
                 Ok(count) => self.with_queue(|queue| queue.sent(count)),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use socket2::Socket;
 
 use super::UdpOptions;
-use super::resource::{CONNECTED, Inner, V6};
+use super::resource::{CONNECTED, Inner, QUEUES_ERRORS, V6};
 use crate::event_loop::{LoopRef, current};
 use crate::handle::handle_type;
 use crate::net::ToAddr;
@@ -85,19 +85,16 @@ impl UdpSocket {
         let lp = current();
         lp.check_open()?;
         socket.set_nonblocking(true)?;
-        let (local, is_connected) = (socket.local_addr()?, socket.peer_addr().is_ok());
-        Ok(Self::of_socket(&lp, socket.into(), local, is_connected))
+        let (is_v6, is_connected) = (socket.local_addr()?.is_ipv6(), socket.peer_addr().is_ok());
+        let socket = Socket::from(socket);
+        let known =
+            [(V6, is_v6), (CONNECTED, is_connected), (QUEUES_ERRORS, sys::queues_errors(&socket))];
+        let flags = known.into_iter().filter(|(_, on)| *on).fold(0, |all, (flag, _)| all | flag);
+        Ok(Self::of_socket(&lp, socket, flags))
     }
 
-    pub(super) fn of_socket(
-        lp: &LoopRef,
-        socket: Socket,
-        local: SocketAddr,
-        is_connected: bool,
-    ) -> Self {
-        let connected = if is_connected { CONNECTED } else { 0 };
-        let family = if local.is_ipv6() { V6 } else { 0 };
-        Self(Inner::make(lp, socket, connected | family))
+    pub(super) fn of_socket(lp: &LoopRef, socket: Socket, flags: u8) -> Self {
+        Self(Inner::make(lp, socket, flags))
     }
 
     /// Its address, with the port that was free.

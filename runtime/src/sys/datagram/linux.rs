@@ -2,51 +2,20 @@
 
 use std::io::{self, IoSlice};
 use std::mem;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags};
-use socket2::{SockAddr, SockAddrStorage, Socket};
+use socket2::Socket;
 
 use super::Received;
+use super::name::Name;
 use crate::sys::unix::retry;
 
 /// Datagrams that one call takes at most: those of one event.
 pub(crate) const MANY: usize = 32;
-
-/// Room for the address of an internet socket, as the system writes it.
-#[derive(Clone, Copy)]
-#[repr(C, align(4))]
-struct Name([u8; NAME_LEN]);
-
-const NAME_LEN: usize = mem::size_of::<libc::sockaddr_in6>();
-
-impl Name {
-    const EMPTY: Self = Self([0; NAME_LEN]);
-
-    fn part<const N: usize>(&self, at: usize) -> [u8; N] {
-        self.0[at..at + N].try_into().expect("within the name")
-    }
-
-    fn address(&self) -> Option<SocketAddr> {
-        let port = u16::from_be_bytes(self.part(2));
-        match i32::from(u16::from_ne_bytes(self.part(0))) {
-            libc::AF_INET => {
-                Some(SocketAddrV4::new(Ipv4Addr::from(self.part::<4>(4)), port).into())
-            }
-            libc::AF_INET6 => {
-                // The flow label is kept in network order, as std does; the scope is a plain number.
-                let flow = u32::from_ne_bytes(self.part(4));
-                let scope = u32::from_ne_bytes(self.part(24));
-                let ip = Ipv6Addr::from(self.part::<16>(8));
-                Some(SocketAddrV6::new(ip, port, flow, scope).into())
-            }
-            _ => None,
-        }
-    }
-}
 
 /// Receives datagrams into the pieces of `buffer`, each `stride` long, and tells of each in `found`.
 /// The result is their number; fewer than [`MANY`] mean that no more is there. An error comes only if
@@ -68,7 +37,7 @@ pub(crate) fn recv_many(
         pieces[place] = libc::iovec { iov_base, iov_len };
         let header = &mut headers[place].msg_hdr;
         header.msg_name = (&raw mut names[place]).cast();
-        header.msg_namelen = NAME_LEN as libc::socklen_t;
+        header.msg_namelen = Name::LEN as libc::socklen_t;
         header.msg_iov = &raw mut pieces[place];
         header.msg_iovlen = 1;
         count += 1;
@@ -120,38 +89,4 @@ pub(crate) fn send_many<'a>(
         }
     });
     retry(|| rustix::net::sendmmsg(socket, &mut headers[..count], SendFlags::empty()))
-}
-
-/// The argument of a membership that is for one source: libc's `group_source_req`.
-#[repr(C)]
-struct SourceMembership {
-    interface: u32,
-    group: SockAddrStorage,
-    source: SockAddrStorage,
-}
-
-/// Joins or leaves `group`, as far as `source` sends to it.
-pub(super) fn change_source_v6(
-    socket: &Socket,
-    joins: bool,
-    source: Ipv6Addr,
-    group: Ipv6Addr,
-    interface: u32,
-) -> io::Result<()> {
-    let storage = |ip| SockAddr::from(SocketAddr::from((ip, 0))).as_storage();
-    let change = SourceMembership { interface, group: storage(group), source: storage(source) };
-    let option = if joins { libc::MCAST_JOIN_SOURCE_GROUP } else { libc::MCAST_LEAVE_SOURCE_GROUP };
-    // SAFETY: the system reads the option's own structure, of the length that it is told, and keeps no
-    // pointer to it.
-    #[allow(unsafe_code)]
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_IPV6,
-            option,
-            (&raw const change).cast(),
-            mem::size_of::<SourceMembership>() as libc::socklen_t,
-        )
-    };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -7,6 +7,8 @@
 //!   Windows      WSARecvFrom, sendto   windows   one by one            each
 //! ```
 //!
+//! What the network says of datagrams stands in a queue on Linux (`error_queue`), and nowhere else.
+//!
 //! With `--cfg polling_test_poll_backend` Linux goes one by one too, so that its tests see that way.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,9 +16,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 #[cfg(any(not(target_os = "linux"), polling_test_poll_backend))]
 mod each;
 #[cfg(target_os = "linux")]
+mod error_queue;
+#[cfg(target_os = "linux")]
 #[cfg_attr(polling_test_poll_backend, allow(dead_code))]
 mod linux;
 mod multicast;
+#[cfg(target_os = "linux")]
+mod name;
+#[cfg(not(target_os = "linux"))]
+mod no_error_queue;
+#[cfg(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd"))]
+mod source;
+mod undelivered;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -24,10 +35,15 @@ mod windows;
 
 #[cfg(any(not(target_os = "linux"), polling_test_poll_backend))]
 pub(crate) use each::*;
+#[cfg(target_os = "linux")]
+pub(crate) use error_queue::*;
 #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
 pub(crate) use linux::*;
 pub use multicast::Interface;
 pub(crate) use multicast::*;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use no_error_queue::*;
+pub use undelivered::Undelivered;
 #[cfg(unix)]
 pub(crate) use unix::*;
 #[cfg(windows)]

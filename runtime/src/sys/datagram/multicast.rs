@@ -1,9 +1,14 @@
 //! Multicast groups: by address for IPv4 everywhere, by number where the system can.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
+use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use socket2::Socket;
+
+#[cfg(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd"))]
+use super::source::change_source_v6;
 
 /// A network interface, as multicast names it.
 ///
@@ -181,18 +186,7 @@ fn change_source_v4(
     Err(unsupported("groups of one source"))
 }
 
-#[cfg(target_os = "linux")]
-fn change_source_v6(
-    socket: &Socket,
-    change: Change,
-    source: Ipv6Addr,
-    group: Ipv6Addr,
-    interface: u32,
-) -> io::Result<()> {
-    super::linux::change_source_v6(socket, change == Change::Join, source, group, interface)
-}
-
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple", target_os = "freebsd")))]
 fn change_source_v6(_: &Socket, _: Change, _: Ipv6Addr, _: Ipv6Addr, _: u32) -> io::Result<()> {
     Err(unsupported("groups of IPv6 of one source"))
 }
