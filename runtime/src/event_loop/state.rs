@@ -13,6 +13,7 @@ use super::life::Hooks;
 use super::liveness::{Liveness, Main};
 use super::progress::Progress;
 use super::resource::Registry;
+use super::signals::Signals;
 use super::{Closing, Flow, Resource};
 use crate::base::clock::NS_PER_MS;
 use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, LocalQueue, Rank, WatchList};
@@ -65,6 +66,7 @@ pub(crate) struct State {
     pub(crate) sending: Arc<Sending>,
     /// Signalled handles of this poll phase, in the order they were made.
     pub(super) signalled: LocalQueue<Rc<dyn Resource>>,
+    pub(crate) signals: Signals,
     pub(super) ticks: LocalQueue<Callback>,
     pub(super) checkpoint_ends: LocalQueue<Callback>,
     /// The deadlines of resources, by their slots. A resource takes its own out when it is released, which
@@ -119,6 +121,7 @@ impl State {
             mailbox: Mailbox::default(),
             sending,
             signalled: LocalQueue::default(),
+            signals: Signals::default(),
             ticks: LocalQueue::default(),
             checkpoint_ends: LocalQueue::default(),
             heap: Guarded::default(),

@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod pipe;
+pub(crate) mod signal;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

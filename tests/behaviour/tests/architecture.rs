@@ -21,6 +21,9 @@ const UNSAFE: &[&str] = &[
     "reactor/poller.rs",
     "sys/datagram/linux.rs",
     "sys/datagram/windows.rs",
+    "sys/signal/action.rs",
+    "sys/signal/post.rs",
+    "sys/signal/windows.rs",
     "sys/windows.rs",
     "task/raw.rs",
 ];
