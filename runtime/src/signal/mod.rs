@@ -9,16 +9,15 @@
 //!
 //! # Examples
 //! ```
-//! use futures_lite::FutureExt;
-//! use runtime::{ms, signal, time::sleep};
+//! use runtime::{ms, set_timeout, signal};
 //!
 //! #[runtime::main]
-//! async fn main() -> std::io::Result<()> {
-//!     let work = async {
-//!         sleep(ms(1)).await; // what the program is for
-//!         Ok(())
-//!     };
-//!     work.or(signal::ctrl_c()).await
+//! fn main() {
+//!     set_timeout(ms(1), || println!("done"));
+//!     signal::ctrl_c().callback(|_| {
+//!         println!("interrupted");
+//!         runtime::exit(130)
+//!     });
 //! }
 //! ```
 
