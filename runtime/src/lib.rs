@@ -13,6 +13,7 @@
 //! - **Handles**, as libuv has them: [`handle`].
 //! - **Sockets, files, time**: [`net`], [`fs`], [`time`]. What is done once is a [`Request`]: await it, or
 //!   give it a callback.
+//! - **Signals** of the system: [`signal`].
 //! - **Aborting**, as in JavaScript: [`sync`].
 //! - **The loop**: [`#[runtime::main]`](macro@main) makes one; embedders make a [`Loop`] and run it as they
 //!   like.
@@ -53,6 +54,7 @@ pub mod process;
 mod reactor;
 mod request;
 mod schedule;
+pub mod signal;
 pub mod sync;
 mod sys;
 mod task;

@@ -44,7 +44,7 @@ pub enum Kind {
     Pipe,
     /// A terminal.
     Tty,
-    /// A watcher of a signal.
+    /// A [`Signal`](crate::handle::Signal).
     Signal,
     /// A child process.
     Process,

@@ -34,6 +34,7 @@ mod progress;
 mod remote;
 mod resource;
 mod run;
+mod signals;
 mod state;
 mod teardown;
 mod timers;

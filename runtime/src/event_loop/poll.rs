@@ -3,7 +3,7 @@
 //! ```text
 //!   wait ─▶ mailbox as it stands: completions, signalled handles, closures and wakes
 //!        ─▶ the kernel's events, in its order; again without waiting while all slots were full
-//!        ─▶ children that have ended
+//!        ─▶ signals, then children that have ended
 //!        ─▶ deferred tasks
 //! ```
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::progress::Entry;
 use super::run::Mode;
-use super::{Dispatcher, Event, Flow, State};
+use super::{Dispatcher, Event, Flow, State, signals};
 use crate::error::Result;
 use crate::task::mail::Mail;
 
@@ -44,6 +44,9 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
         waits_left.set(waits_left.get() - 1);
         ask_system(state, Some(Duration::ZERO))?;
     }
+    if state.signals.are_due() {
+        signals::deliver(d)?;
+    }
     while let Some(child) = state.exited.pop() {
         child.dispatch(Event::Turn, d)?;
     }
@@ -62,9 +65,12 @@ fn deliver_events(d: &mut Dispatcher<'_>) -> Flow {
         return Ok(());
     }
     for (slot, ready) in state.poller.events() {
-        // Nobody there: it was closed by a callback of this batch.
-        if let Some(resource) = state.registry.get(slot) {
-            resource.ready(ready, d)?;
+        match state.registry.get(slot) {
+            Some(resource) => resource.ready(ready, d)?,
+            // Last in the batch: what they bring waits for the end of it.
+            None if slot == signals::KEY => state.signals.arrived(),
+            // Nobody there: it was closed by a callback of this batch.
+            None => {}
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use super::handle::Handle;
 use super::{Dispatcher, Flow};
 use crate::base::Guarded;
 use crate::reactor::Ready;
+use crate::sys::signal::Caught;
 use crate::task::mail::HandleKey;
 
 /// What happened to a resource, besides that the system reports readiness.
@@ -34,6 +35,11 @@ pub(crate) trait Resource: 'static {
 
     /// The system reports readiness: do what can be done now, and call back.
     fn ready(self: Rc<Self>, _ready: Ready, _d: &mut Dispatcher<'_>) -> Flow {
+        Ok(())
+    }
+
+    /// A signal of the system that it watches was caught: likewise.
+    fn caught(self: Rc<Self>, _caught: Caught, _d: &mut Dispatcher<'_>) -> Flow {
         Ok(())
     }
 

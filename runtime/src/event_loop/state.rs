@@ -13,6 +13,7 @@ use super::life::Hooks;
 use super::liveness::{Liveness, Main};
 use super::progress::Progress;
 use super::resource::Registry;
+use super::signals::Signals;
 use super::{Closing, Flow, Resource};
 use crate::base::clock::NS_PER_MS;
 use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, LocalQueue, Rank, WatchList};
@@ -67,6 +68,7 @@ pub(crate) struct State {
     pub(super) signalled: LocalQueue<Rc<dyn Resource>>,
     /// Children that may have ended: told last in a poll phase.
     pub(crate) exited: LocalQueue<Rc<dyn Resource>>,
+    pub(crate) signals: Signals,
     pub(super) ticks: LocalQueue<Callback>,
     pub(super) checkpoint_ends: LocalQueue<Callback>,
     /// The deadlines of resources, by their slots. A resource takes its own out when it is released, which
@@ -122,6 +124,7 @@ impl State {
             sending,
             signalled: LocalQueue::default(),
             exited: LocalQueue::default(),
+            signals: Signals::default(),
             ticks: LocalQueue::default(),
             checkpoint_ends: LocalQueue::default(),
             heap: Guarded::default(),

@@ -9,6 +9,7 @@
 
 mod close_on_drop;
 mod poll;
+mod signal;
 mod signal_async;
 mod timer;
 mod watcher;
@@ -17,11 +18,13 @@ pub use crate::event_loop::{Handle, Kind};
 pub use crate::reactor::{Interest, Ready};
 pub use close_on_drop::CloseOnDrop;
 pub use poll::Poll;
+pub use signal::Signal;
 pub use signal_async::{Async, AsyncSender};
 pub use timer::Timer;
 pub use watcher::{Check, Idle, Prepare};
 
 pub(crate) use close_on_drop::Close;
+pub(crate) use signal::wait_once;
 
 /// Declares a handle type over its resource: what all handle types have.
 macro_rules! handle_type {

@@ -140,6 +140,7 @@ impl<T> Request<T> {
     ///
     /// - A job for the pool can be stopped until it begins.
     /// - A connect can be stopped until its result is told: its socket closes at once.
+    /// - A wait for a [signal](crate::signal) can be stopped until it comes.
     /// - Nothing else can. What was given to `write`, say, is carried out; closing the stream ends it.
     ///
     /// # Ordering

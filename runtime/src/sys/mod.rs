@@ -5,6 +5,7 @@ mod datagram;
 mod interface;
 mod pipe;
 mod process;
+pub(crate) mod signal;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -24,6 +24,9 @@ const UNSAFE: &[&str] = &[
     "sys/datagram/source.rs",
     "sys/datagram/windows.rs",
     "sys/process/unix.rs",
+    "sys/signal/action.rs",
+    "sys/signal/post.rs",
+    "sys/signal/windows.rs",
     "sys/windows.rs",
     "task/raw.rs",
 ];
