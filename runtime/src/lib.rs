@@ -73,8 +73,8 @@ pub use error::{
     Uncaught,
 };
 pub use event_loop::{
-    Builder, Entered, Loop, LoopRef, Metrics, Microtasks, Remote, before_exit, current, exit,
-    on_exit, on_uncaught, on_unhandled, try_current,
+    ActiveKind, ActiveResource, Builder, Entered, Loop, LoopRef, Metrics, Microtasks, Remote,
+    before_exit, current, exit, on_exit, on_uncaught, on_unhandled, try_current,
 };
 pub use request::{Request, RequestId, spawn_blocking};
 pub use runtime_macros::{main, test};

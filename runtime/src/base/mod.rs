@@ -23,6 +23,7 @@ pub(crate) mod clock;
 mod guarded;
 mod heap;
 mod inline_fn;
+mod origin;
 mod queue;
 #[cfg(test)]
 pub(crate) mod random;
@@ -36,6 +37,7 @@ pub use clock::{Clock, Instant};
 pub(crate) use guarded::Guarded;
 pub(crate) use heap::{Heap, Rank};
 pub(crate) use inline_fn::InlineFn;
+pub(crate) use origin::Origin;
 pub(crate) use queue::LocalQueue;
 pub(crate) use slot::CallbackSlot;
 pub(crate) use wakers::{Waiter, Wakers};

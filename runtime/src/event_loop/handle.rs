@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 use std::rc::Rc;
 
 use super::answer::Answer;
 use super::liveness::add;
 use super::{Closing, Link, LoopRef, Resource, State};
 use crate::error::{Closed, LoopGone, outcome_in};
+use crate::sys::RawSource;
 use crate::task::mail::HandleKey;
 
 /// What a handle is.
@@ -55,9 +57,39 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name, as the type's: `TcpListener`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timer => "Timer",
+            Self::Idle => "Idle",
+            Self::Prepare => "Prepare",
+            Self::Check => "Check",
+            Self::Async => "Async",
+            Self::Poll => "Poll",
+            Self::TcpListener => "TcpListener",
+            Self::TcpStream => "TcpStream",
+            Self::UdpSocket => "UdpSocket",
+            Self::UnixListener => "UnixListener",
+            Self::UnixStream => "UnixStream",
+            Self::UnixDatagram => "UnixDatagram",
+            Self::Pipe => "Pipe",
+            Self::Tty => "Tty",
+            Self::Signal => "Signal",
+            Self::Process => "Process",
+            Self::FsEvent => "FsEvent",
+            Self::FsPoll => "FsPoll",
+        }
+    }
+
     /// Whether the end of a wait can't come from such a handle, unless it is a timer's time.
     fn wakes_nothing(self) -> bool {
         matches!(self, Self::Timer | Self::Idle | Self::Prepare | Self::Check)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -114,7 +146,9 @@ pub(crate) fn copy_of(error: &io::Error) -> io::Error {
 }
 
 impl Handle {
-    /// Makes a resource and gives it a slot of the loop. `make` is handed the base to build in.
+    /// Makes a resource and gives it a slot of the loop. `make` is handed the base to build in. The caller
+    /// is noted: what users call is `#[track_caller]` all the way down to here.
+    #[track_caller]
     pub(crate) fn make<R: Resource>(
         lp: &LoopRef,
         kind: Kind,
@@ -195,6 +229,32 @@ impl Handle {
     /// What it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Where it was made: the call in the program, or of a connection that was accepted, the one that made
+    /// its listener. `None` once it is closed.
+    pub fn created_at(&self) -> Option<&'static Location<'static>> {
+        self.state.registry.location(self.key())
+    }
+
+    /// Says that it comes from another handle, which made it on its own.
+    pub(crate) fn comes_from(&self, parent: &Handle) {
+        if let Some(location) = parent.created_at() {
+            self.state.registry.set_location(self.slot(), location);
+        }
+    }
+
+    /// The descriptor that the system knows it by (libuv's `uv_fileno`), for calls that this crate has no
+    /// name for. `None` if it is closed, or is of a kind that has none: a timer, say.
+    ///
+    /// It stays the handle's own: it must not be closed, and may be another file's as soon as the handle
+    /// is closed. What a [`Poll`](crate::handle::Poll) gives is its duplicate. A connect that tries several
+    /// addresses changes it.
+    ///
+    /// # Platform notes
+    /// On Windows it is a socket.
+    pub fn descriptor(&self) -> Option<RawSource> {
+        self.resource()?.descriptor()
     }
 
     /// The loop it belongs to.

@@ -14,6 +14,7 @@
 
 use std::cell::Cell;
 use std::mem::replace;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -48,6 +49,9 @@ struct Entry {
     /// Until it is used, or the end is here. It may outlive the start of the job: then it is void.
     ticket: Option<Ticket>,
     carried: Carried,
+    lane: Lane,
+    /// The call that submitted it.
+    location: &'static Location<'static>,
     /// Whether the loop stays alive for it.
     counts: bool,
 }
@@ -61,6 +65,14 @@ impl Entry {
 impl Jobs {
     pub(super) fn are_under_way(&self) -> bool {
         self.under_way.get() > 0
+    }
+
+    /// Those that the loop stays alive for: what they are, and where they were submitted.
+    pub(super) fn that_count(&self) -> Vec<(Lane, &'static Location<'static>)> {
+        self.entries.with(|entries| {
+            let all = entries.iter().map(|(_, entry)| entry);
+            all.filter(|entry| entry.counts).map(|entry| (entry.lane, entry.location)).collect()
+        })
     }
 
     fn with<R>(&self, key: Key, f: impl FnOnce(&mut Entry) -> R) -> Option<R> {
@@ -82,15 +94,17 @@ impl Jobs {
 
 impl State {
     /// Sends `work` to the pool, and gives the key of what waits for it here.
+    #[track_caller]
     pub(crate) fn submit<T: Send + 'static>(
         &self,
         lane: Lane,
         carried: Carried,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Key {
+        let location = Location::caller();
         if self.is_dead() {
             let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
-            let entry = Entry { stage, ticket: None, carried, counts: false };
+            let entry = Entry { stage, ticket: None, carried, lane, location, counts: false };
             return self.jobs.entries.with(|entries| entries.insert(entry));
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
@@ -102,7 +116,8 @@ impl State {
                 (None, Some(job))
             }
         };
-        let entry = Entry { stage: Stage::Open, ticket, carried, counts: true };
+        let stage = Stage::Open;
+        let entry = Entry { stage, ticket, carried, lane, location, counts: true };
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);

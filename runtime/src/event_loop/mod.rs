@@ -9,13 +9,14 @@
 //!   State ──── Progress                where an iteration stands           progress
 //!      ├────── Registry                handles, by slot                    resource
 //!      ├────── Jobs                    what waits for the pool             jobs
-//!      └────── Liveness                what keeps the loop running         liveness
+//!      └────── Liveness                what keeps the loop running         liveness, active
 //!   Dispatcher  the right to run a callback, lent down from `run`          dispatcher
 //!   phases      one iteration, phase by phase                              phases
 //! ```
 //!
 //! Read `phases` first, then `dispatcher`.
 
+mod active;
 mod answer;
 mod builder;
 mod closing;
@@ -39,6 +40,7 @@ mod state;
 mod teardown;
 mod timers;
 
+pub use active::{ActiveKind, ActiveResource};
 pub(crate) use answer::Answer;
 pub use builder::{Builder, Microtasks};
 pub(crate) use closing::Closing;

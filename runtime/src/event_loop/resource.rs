@@ -1,13 +1,15 @@
 //! Resources: what a handle is to the loop.
 
+use std::panic::Location;
 use std::rc::{Rc, Weak};
 
 use slab::Slab;
 
 use super::handle::Handle;
-use super::{Dispatcher, Flow};
+use super::{ActiveKind, Dispatcher, Flow};
 use crate::base::Guarded;
 use crate::reactor::Ready;
+use crate::sys::RawSource;
 use crate::sys::signal::Caught;
 use crate::task::mail::HandleKey;
 
@@ -56,6 +58,16 @@ pub(crate) trait Resource: 'static {
         None
     }
 
+    /// Its requests in flight, by kind: what [`LoopRef::active_resources`](super::LoopRef) tells of them.
+    fn requests(&self) -> Vec<(ActiveKind, usize)> {
+        Vec::new()
+    }
+
+    /// What the system knows it by, if it is open and has such a thing.
+    fn descriptor(&self) -> Option<RawSource> {
+        None
+    }
+
     /// Drops the callbacks, and with them every cycle they close; requests that are still in flight
     /// are given up.
     fn discard(&self);
@@ -97,6 +109,8 @@ impl Link {
 struct Entry {
     /// Counts the handles ever made: their order, and the proof that a slot is not another's now.
     serial: u64,
+    /// The call that made the handle.
+    location: &'static Location<'static>,
     link: Link,
 }
 
@@ -109,16 +123,34 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Takes a slot for a handle that is being made.
+    #[track_caller]
     pub(crate) fn reserve(&self) -> usize {
         let serial = self.serials.get() + 1;
         self.serials.set(serial);
-        let entry = Entry { serial, link: Link::Vacant };
+        let entry = Entry { serial, location: Location::caller(), link: Link::Vacant };
         self.entries.with(|entries| entries.insert(entry))
     }
 
     /// The serial of the handle in `slot`; 0, which is nobody's, if there is none.
     pub(crate) fn serial(&self, slot: usize) -> u64 {
         self.entries.with(|entries| entries.get(slot).map_or(0, |entry| entry.serial))
+    }
+
+    /// The call that made what `key` names, if that is still there.
+    pub(crate) fn location(&self, key: HandleKey) -> Option<&'static Location<'static>> {
+        self.entries.with(|entries| {
+            let entry = entries.get(key.slot).filter(|entry| entry.serial == key.serial)?;
+            Some(entry.location)
+        })
+    }
+
+    /// Says that another call made it than the one that did.
+    pub(crate) fn set_location(&self, slot: usize, location: &'static Location<'static>) {
+        self.entries.with(|entries| {
+            if let Some(entry) = entries.get_mut(slot) {
+                entry.location = location;
+            }
+        });
     }
 
     /// Changes how a resource is held; the caller drops the former link.

@@ -229,6 +229,10 @@ impl Resource for Inner {
         d.done(result)
     }
 
+    fn descriptor(&self) -> Option<sys::RawSource> {
+        self.source.with(|source| Ok(sys::raw(source))).ok()
+    }
+
     fn release(&self) {
         self.source.close();
         let waiters = self.waiters.take();

@@ -37,6 +37,11 @@ pub(crate) trait Attempts<S: StreamHandle> {
 }
 
 impl<S: StreamHandle> Connecting<S> {
+    /// Whether it is what a request waits for, and not an attempt of somebody who has one.
+    pub(super) fn is_request(&self) -> bool {
+        matches!(self, Self::Request(_))
+    }
+
     /// The loop goes away.
     pub(super) fn abandon(self) {
         match self {
@@ -133,6 +138,7 @@ impl<S: 'static> Waiting<io::Result<S>> for Connect<S> {
 }
 
 /// Begins to connect to `address`.
+#[track_caller]
 pub(super) fn connect(
     lp: &LoopRef,
     address: SocketAddr,
@@ -149,6 +155,7 @@ pub(super) fn connect(
 }
 
 /// The same for a race, which is told how it ends.
+#[track_caller]
 pub(super) fn attempt(
     lp: &LoopRef,
     address: SocketAddr,
@@ -160,6 +167,7 @@ pub(super) fn attempt(
     Ok(stream)
 }
 
+#[track_caller]
 fn begin(
     lp: &LoopRef,
     address: SocketAddr,

@@ -55,8 +55,12 @@ impl Pipe {
         let lp = current();
         lp.check_open()?;
         let (reader, writer) = sys::pipe_pair()?;
-        let make = |directions, end| Self(Stream::make_for(directions, &lp, Kind::Pipe, end));
-        Ok((make(Directions::Read, reader), make(Directions::Write, writer)))
+        Ok((Self::make(&lp, Directions::Read, reader), Self::make(&lp, Directions::Write, writer)))
+    }
+
+    #[track_caller]
+    fn make(lp: &LoopRef, directions: Directions, end: PipeEnd) -> Self {
+        Self(Stream::make_for(directions, lp, Kind::Pipe, end))
     }
 
     /// Takes over a pipe, a FIFO, a socket or a character device: a descriptor, or what of the
@@ -78,12 +82,13 @@ impl Pipe {
         Self::of_end(&lp, PipeEnd::new(end.into())?)
     }
 
+    #[track_caller]
     pub(crate) fn of_end(lp: &LoopRef, end: PipeEnd) -> io::Result<Self> {
         let directions = match end.access()? {
             (true, true) => Directions::Both,
             (true, false) => Directions::Read,
             (false, _) => Directions::Write,
         };
-        Ok(Self(Stream::make_for(directions, lp, Kind::Pipe, end)))
+        Ok(Self::make(lp, directions, end))
     }
 }

@@ -26,7 +26,7 @@ use crate::base::clock::saturating_ns;
 use crate::base::{Guarded, InlineFn, Key};
 use crate::error::Cancelled;
 use crate::event_loop::{
-    Carried, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, close,
+    ActiveKind, Carried, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, close,
 };
 use crate::pool::Lane;
 use crate::request::Request;
@@ -112,6 +112,7 @@ impl Course {
 }
 
 /// Begins to connect to the first address of `target` that takes it.
+#[track_caller]
 pub(super) fn race(
     lp: &LoopRef,
     target: Target,
@@ -175,6 +176,7 @@ impl Race {
     }
 
     /// Asks the resolver. It may take seconds, so it has a lane of its own in the pool.
+    #[track_caller]
     fn look_up(self: &Rc<Self>, host: String, port: u16) {
         let (state, race) = (self.handle.state(), Rc::downgrade(self));
         let resolve =
@@ -227,6 +229,7 @@ impl Race {
             let race: Weak<Self> = Rc::downgrade(self);
             match attempt(&lp, address, &options, race) {
                 Ok(stream) => {
+                    stream.handle().comes_from(&self.handle);
                     let now_ns = lp.state().update_time();
                     self.ask(|course| {
                         course.attempts.push((address, stream));
@@ -327,6 +330,11 @@ impl Resource for Race {
             Event::Pending => self.finish_if_lost(d),
             Event::Turn | Event::Signalled => Ok(()),
         }
+    }
+
+    fn requests(&self) -> Vec<(ActiveKind, usize)> {
+        let is_on = self.course.with(|course| course.is_some());
+        Vec::from_iter(is_on.then_some((ActiveKind::Connect, 1)))
     }
 
     fn release(&self) {

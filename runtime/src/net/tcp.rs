@@ -139,6 +139,7 @@ impl TcpStream {
         Ok(Self::of_socket(&lp, stream.into()))
     }
 
+    #[track_caller]
     pub(super) fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
         Self(Stream::make(lp, Kind::TcpStream, socket))
     }

@@ -78,6 +78,7 @@ impl TcpListener {
         Ok(Self::of_socket(&lp, listener.into()))
     }
 
+    #[track_caller]
     pub(super) fn of_socket(lp: &LoopRef, socket: Socket) -> Self {
         Self(Listener::make(lp, Kind::TcpListener, socket))
     }

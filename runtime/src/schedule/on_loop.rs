@@ -16,6 +16,7 @@ const MAX_TIMEOUT_MS: u64 = (1 << 31) - 1;
 
 impl LoopRef {
     /// [`set_timeout`](crate::set_timeout) on this loop.
+    #[track_caller]
     pub fn set_timeout<R: Outcome>(
         &self,
         delay: Duration,
@@ -26,6 +27,7 @@ impl LoopRef {
     }
 
     /// [`set_timeout_mut`](crate::set_timeout_mut) on this loop.
+    #[track_caller]
     pub fn set_timeout_mut<R: Outcome>(
         &self,
         delay: Duration,
@@ -36,6 +38,7 @@ impl LoopRef {
     }
 
     /// [`set_interval`](crate::set_interval) on this loop.
+    #[track_caller]
     pub fn set_interval<R: Outcome>(
         &self,
         period: Duration,

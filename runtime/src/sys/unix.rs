@@ -1,7 +1,7 @@
 //! Linux, macOS and the BSDs.
 
 use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -11,10 +11,17 @@ use socket2::{SockAddr, Socket};
 pub(crate) use std::os::fd::AsFd as AsSource;
 /// A polled source that is owned.
 pub(crate) type OwnedSource = OwnedFd;
+/// What the system knows it by.
+pub(crate) type RawSource = std::os::fd::RawFd;
 
 /// A descriptor of the same open file, closed on exec.
 pub(crate) fn duplicate(source: impl AsSource) -> io::Result<OwnedSource> {
     source.as_fd().try_clone_to_owned()
+}
+
+/// The name of `source`, which says nothing about how long it is valid.
+pub(crate) fn raw(source: &impl AsSource) -> RawSource {
+    source.as_fd().as_raw_fd()
 }
 
 /// A peer that is gone is an error of the call, not a signal to the process.

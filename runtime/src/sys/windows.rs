@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::windows::io::OwnedSocket;
+use std::os::windows::io::{AsRawSocket, OwnedSocket};
 
 use socket2::{SockAddr, Socket};
 
@@ -10,6 +10,8 @@ use socket2::{SockAddr, Socket};
 pub(crate) use std::os::windows::io::AsSocket as AsSource;
 /// A polled source that is owned.
 pub(crate) type OwnedSource = OwnedSocket;
+/// What the system knows it by.
+pub(crate) type RawSource = std::os::windows::io::RawSocket;
 
 // Winsock's codes, by the names that it gives them.
 const WSAEINVAL: i32 = 10022;
@@ -22,6 +24,11 @@ const WSAESHUTDOWN: i32 = 10058;
 /// A socket of the same open connection.
 pub(crate) fn duplicate(source: impl AsSource) -> io::Result<OwnedSource> {
     source.as_socket().try_clone_to_owned()
+}
+
+/// The name of `source`, which says nothing about how long it is valid.
+pub(crate) fn raw(source: &impl AsSource) -> RawSource {
+    source.as_socket().as_raw_socket()
 }
 
 #[inline]

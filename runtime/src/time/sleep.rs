@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::base::Instant;
 use crate::base::clock::{NS_PER_MS, ms_up};
-use crate::event_loop::{LoopRef, context, current};
+use crate::base::{Instant, Origin};
+use crate::event_loop::{context, current};
 use crate::schedule::TimerId;
 use crate::task::{coop, keep};
 use crate::timers::{Fired, Timer};
@@ -34,8 +34,9 @@ use crate::timers::{Fired, Timer};
 ///     sleep(ms(5)).await;
 /// }
 /// ```
+#[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { stage: Stage::New(Wait::For(duration)) }
+    Sleep { stage: Stage::New(Wait::For(duration)), origin: Origin::here() }
 }
 
 /// Waits until `deadline`; ready at once if that is past.
@@ -45,14 +46,16 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// # Cancel safety
 /// Dropping it clears the timer.
+#[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { stage: Stage::New(Wait::Until(deadline)) }
+    Sleep { stage: Stage::New(Wait::Until(deadline)), origin: Origin::here() }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Sleep {
     stage: Stage,
+    origin: Origin,
 }
 
 enum Stage {
@@ -68,7 +71,8 @@ enum Wait {
 }
 
 impl Sleep {
-    fn arm(lp: &LoopRef, wait: Wait, cx: &Context<'_>) -> Stage {
+    fn arm(&self, wait: Wait, cx: &Context<'_>) -> Stage {
+        let lp = current();
         let ms = match wait {
             Wait::For(duration) => ms_up(duration).max(1),
             Wait::Until(deadline) => {
@@ -81,7 +85,7 @@ impl Sleep {
                 }
             }
         };
-        Stage::Armed(lp.insert_timer(Timer::once(Fired::Wake(keep(cx)), ms)))
+        Stage::Armed(lp.insert_timer(Timer::once(Fired::Wake(keep(cx)), ms).from(self.origin)))
     }
 }
 
@@ -91,7 +95,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         std::task::ready!(coop::poll_proceed(cx));
         match self.stage {
-            Stage::New(wait) => self.stage = Self::arm(&current(), wait, cx),
+            Stage::New(wait) => self.stage = self.arm(wait, cx),
             Stage::Armed(id) if id.wake_instead(cx) => {}
             Stage::Armed(_) | Stage::Done => self.stage = Stage::Done,
         }

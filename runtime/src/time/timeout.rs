@@ -30,6 +30,7 @@ use crate::error::Elapsed;
 ///     assert!(timeout(ms(2), sleep(ms(2000))).await.is_err());
 /// }
 /// ```
+#[track_caller]
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout { future, sleep: sleep(limit) }
 }

@@ -19,7 +19,7 @@
 //! A pass is driven from outside, one [`Step`] at a time: nothing is borrowed while a timer runs.
 
 use super::durations::Durations;
-use crate::base::{Arena, Heap, InlineFn, Key};
+use crate::base::{Arena, Heap, InlineFn, Key, Origin};
 use crate::error::Result;
 
 /// So many records are kept in any case.
@@ -43,6 +43,7 @@ pub(crate) struct Timer<T> {
     action: T,
     duration: u64,
     kind: Kind,
+    origin: Origin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,19 +56,28 @@ enum Kind {
 }
 
 impl<T> Timer<T> {
-    /// Fires once and is gone.
+    /// Fires once and is gone. The caller is noted, by this and the other two.
+    #[track_caller]
     pub(crate) fn once(action: T, duration: u64) -> Self {
-        Self { action, duration, kind: Kind::Once }
+        Self { action, duration, kind: Kind::Once, origin: Origin::here() }
     }
 
     /// Fires once and can be armed again.
+    #[track_caller]
     pub(crate) fn kept(action: T, duration: u64) -> Self {
-        Self { action, duration, kind: Kind::Kept }
+        Self { action, duration, kind: Kind::Kept, origin: Origin::here() }
     }
 
     /// Fires again and again.
+    #[track_caller]
     pub(crate) fn interval(action: T, duration: u64) -> Self {
-        Self { action, duration, kind: Kind::Interval }
+        Self { action, duration, kind: Kind::Interval, origin: Origin::here() }
+    }
+
+    /// Says where it was asked for, if that was not the call which made it.
+    pub(crate) fn from(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
     }
 }
 
@@ -86,6 +96,7 @@ struct Entry<T> {
     kind: Kind,
     place: Place,
     is_ref: bool,
+    origin: Origin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -196,6 +207,31 @@ pub(crate) enum Step<T> {
     Done(bool),
 }
 
+/// What a timer is to the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimerKind {
+    Timeout,
+    Interval,
+    /// It wakes a task.
+    Sleep,
+}
+
+impl<Id> TimerLists<Fired<Id>> {
+    /// Those that keep the loop alive, in no order: what each is, its duration, and where it was set.
+    pub(crate) fn that_count(&self) -> Vec<(TimerKind, u64, Origin)> {
+        let timers = self.timers.iter().map(|(_, timer)| timer).filter(|timer| timer.counts());
+        let told = timers.map(|timer| {
+            let kind = match (timer.kind, &timer.action) {
+                (Kind::Interval, _) => TimerKind::Interval,
+                (_, Some(Fired::Wake(_))) => TimerKind::Sleep,
+                _ => TimerKind::Timeout,
+            };
+            (kind, self.lists.at(timer.list.index()).duration, timer.origin)
+        });
+        told.collect()
+    }
+}
+
 impl<T> TimerLists<T> {
     /// Adds a timer and arms it as of `start`.
     pub(crate) fn insert(&mut self, timer: Timer<T>, start: u64) -> Key {
@@ -209,6 +245,7 @@ impl<T> TimerLists<T> {
             kind: timer.kind,
             place: Place::Fired,
             is_ref: true,
+            origin: timer.origin,
         });
         self.lists.at_mut(list.index()).timers += 1;
         self.refs += 1;

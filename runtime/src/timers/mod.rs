@@ -9,4 +9,4 @@ mod model;
 
 pub use ids::TimerId;
 pub(crate) use immediates::{Immediate, Immediates};
-pub(crate) use lists::{Fired, Pass, Step, Timer, TimerLists};
+pub(crate) use lists::{Fired, Pass, Step, Timer, TimerKind, TimerLists};

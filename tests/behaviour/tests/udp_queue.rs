@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use behaviour::{Deadline, EventLog};
 use runtime::net::UdpSocket;
-use runtime::{Cancelled, Loop, LoopGone, QueueFull, set_immediate, spawn};
+use runtime::{ActiveKind, Cancelled, Loop, LoopGone, QueueFull, set_immediate, spawn};
 use tcp_support::{assert_passed, child, child_argument};
 
 fn can_trace() -> bool {
@@ -78,6 +78,8 @@ fn is_queued_and_sent_in_order(lp: &mut Loop, log: &EventLog) {
     client.send_to("three", address).callback(outcome(log, "three"));
     assert_eq!((client.send_queue_count(), client.send_queue_size()), (3, 8));
     assert!(client.is_active(), "as libuv's, while something is queued");
+    let active = lp.active_resources();
+    assert_eq!((active[1].kind(), active[1].count()), (ActiveKind::Send, 3));
     let refused = client.try_send_to(b"x", address).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::WouldBlock, "it would overtake");
     let refused = client.try_send_many_to(&[("x", address)]).unwrap_err();

@@ -102,6 +102,7 @@ impl<L: ListenerHandle> Listener<L> {
     #[inline]
     pub(super) fn admit(&self, socket: Socket) -> L::Stream {
         let stream = L::stream_of(&self.handle().loop_ref(), socket);
+        stream.comes_from(self.handle());
         if let Some(limit) = self.limit.get() {
             limit.count(&stream);
         }

@@ -59,6 +59,7 @@ fn keep_spare(state: &State) {
 
 impl<L: ListenerHandle> Listener<L> {
     /// A listener over `socket`, which listens and does not block.
+    #[track_caller]
     pub(crate) fn make(lp: &LoopRef, kind: Kind, socket: Socket) -> Rc<Self> {
         // Taken now, while there are some. Without a spare one connections wait instead of being shed.
         keep_spare(lp.state());
@@ -294,6 +295,10 @@ impl<L: ListenerHandle> Resource for Listener<L> {
             },
             Event::Turn | Event::Signalled => Ok(()),
         }
+    }
+
+    fn descriptor(&self) -> Option<sys::RawSource> {
+        self.with_socket(|socket| Ok(sys::raw(socket))).ok()
     }
 
     fn release(&self) {

@@ -7,6 +7,7 @@ use super::kind::StreamHandle;
 use super::queue::Writing;
 use super::resource::{BUSY, QUEUED, RARE, Stream};
 use super::writing::OnDrain;
+use crate::event_loop::ActiveKind;
 use crate::net::connect::Connecting;
 
 pub(crate) struct Rare<S: StreamHandle> {
@@ -25,6 +26,20 @@ impl<S: StreamHandle> Default for Rare<S> {
 }
 
 impl<S: StreamHandle> Rare<S> {
+    /// The requests in flight, by kind.
+    pub(super) fn requests(&self) -> Vec<(ActiveKind, usize)> {
+        let is_request = |connecting: &Box<Connecting<S>>| connecting.is_request();
+        let connects = usize::from(self.connecting.as_ref().is_some_and(is_request));
+        let mut requests = vec![(ActiveKind::Connect, connects)];
+        if let Some(writing) = &self.writing {
+            requests.push((ActiveKind::Write, writing.queue.len() + writing.finished.len()));
+            requests.push((ActiveKind::Drained, writing.drained.len()));
+            requests.push((ActiveKind::Shutdown, usize::from(writing.shutdown.is_some())));
+        }
+        requests.retain(|(_, count)| *count > 0);
+        requests
+    }
+
     /// The end of the stream: drops the callbacks, gives up what is in flight.
     pub(super) fn discard(self) {
         drop(self.on_drain);

@@ -10,8 +10,11 @@ use super::kind::StreamHandle;
 use super::rare::Rare;
 use super::reading::OnRead;
 use crate::base::Wakers;
-use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State};
+use crate::event_loop::{
+    ActiveKind, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State,
+};
 use crate::reactor::{Interest, Ready, Watched};
+use crate::sys;
 
 /// `read_start` was called: a callback is there, be it running or not.
 pub(super) const READING: u16 = 1;
@@ -76,10 +79,12 @@ pub(crate) struct Stream<S: StreamHandle> {
 
 impl<S: StreamHandle> Stream<S> {
     /// A stream over `channel`.
+    #[track_caller]
     pub(crate) fn make(lp: &LoopRef, kind: Kind, channel: S::Channel) -> Rc<Self> {
         Self::make_for(Directions::Both, lp, kind, channel)
     }
 
+    #[track_caller]
     pub(crate) fn make_for(
         directions: Directions,
         lp: &LoopRef,
@@ -259,6 +264,14 @@ impl<S: StreamHandle> Resource for Stream<S> {
             }
             Event::Turn | Event::Signalled => Ok(()),
         }
+    }
+
+    fn requests(&self) -> Vec<(ActiveKind, usize)> {
+        self.ask_rare(|rare| rare.requests())
+    }
+
+    fn descriptor(&self) -> Option<sys::RawSource> {
+        self.with_channel(|channel| Ok(sys::raw(channel))).ok()
     }
 
     fn release(&self) {

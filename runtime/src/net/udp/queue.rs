@@ -56,6 +56,11 @@ impl SendQueue {
         self.size > self.limit || self.queue.len() >= QUEUED_DATAGRAMS
     }
 
+    /// Requests in flight: those of what is queued, and those that are still to be told.
+    pub(super) fn requests(&self) -> usize {
+        self.queue.len() + self.finished.len()
+    }
+
     /// Whether requests are in flight.
     pub(super) fn is_busy(&self) -> bool {
         !self.queue.is_empty() || !self.finished.is_empty()

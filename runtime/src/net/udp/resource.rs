@@ -10,8 +10,11 @@ use super::batch::Batch;
 use super::queue::SendQueue;
 use super::receiving::OnDatagram;
 use crate::base::{CallbackSlot, Guarded, Wakers};
-use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource};
+use crate::event_loop::{
+    ActiveKind, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource,
+};
 use crate::reactor::{Interest, Ready, Watched};
+use crate::sys;
 
 /// `recv_start` was called: a callback is there, be it running or not.
 pub(super) const RECEIVING: u8 = 1;
@@ -43,6 +46,7 @@ pub(crate) struct Inner {
 
 impl Inner {
     /// Over `socket`, which must not block.
+    #[track_caller]
     pub(super) fn make(lp: &LoopRef, socket: Socket, flags: u8) -> Rc<Self> {
         Handle::make(lp, Kind::UdpSocket, |handle| Self {
             socket: Watched::new(&handle.state().poller, socket),
@@ -135,6 +139,15 @@ impl Resource for Inner {
             }
             Event::Timer | Event::Turn | Event::Signalled => Ok(()),
         }
+    }
+
+    fn requests(&self) -> Vec<(ActiveKind, usize)> {
+        let sends = self.queue.with(|queue| queue.as_ref().map_or(0, |queue| queue.requests()));
+        if sends == 0 { Vec::new() } else { vec![(ActiveKind::Send, sends)] }
+    }
+
+    fn descriptor(&self) -> Option<sys::RawSource> {
+        self.with_socket(|socket| Ok(sys::raw(socket))).ok()
     }
 
     fn release(&self) {

@@ -93,6 +93,7 @@ impl UdpSocket {
         Ok(Self::of_socket(&lp, socket, flags))
     }
 
+    #[track_caller]
     pub(super) fn of_socket(lp: &LoopRef, socket: Socket, flags: u8) -> Self {
         Self(Inner::make(lp, socket, flags))
     }
