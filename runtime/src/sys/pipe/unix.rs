@@ -7,7 +7,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
-use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::sys::Channel;
 use crate::sys::unix::retry;
@@ -18,8 +17,9 @@ pub(crate) struct PipeEnd(OwnedFd);
 
 /// Both ends of a new pipe, the one to read first; closed on exec.
 pub(crate) fn pipe_pair() -> io::Result<(PipeEnd, PipeEnd)> {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    Ok((PipeEnd(reader), PipeEnd(writer)))
+    // Not by one call: Apple has none that takes flags.
+    let (reader, writer) = io::pipe()?;
+    Ok((PipeEnd::new(reader.into())?, PipeEnd::new(writer.into())?))
 }
 
 impl PipeEnd {
