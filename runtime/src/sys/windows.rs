@@ -19,7 +19,6 @@ const WSAEMFILE: i32 = 10024;
 const WSAEALREADY: i32 = 10037;
 const WSAENOBUFS: i32 = 10055;
 const WSAENOTCONN: i32 = 10057;
-const WSAESHUTDOWN: i32 = 10058;
 
 /// A socket of the same open connection.
 pub(crate) fn duplicate(source: impl AsSource) -> io::Result<OwnedSource> {
@@ -87,7 +86,8 @@ pub(crate) fn not_connected() -> io::Error {
 
 /// The sending side was shut down.
 pub(crate) fn broken_pipe() -> io::Error {
-    io::Error::from_raw_os_error(WSAESHUTDOWN)
+    // Winsock has a code for it, which the standard library knows no kind for.
+    io::ErrorKind::BrokenPipe.into()
 }
 
 /// An argument that does not fit the state.

@@ -30,9 +30,10 @@ fn receive(socket: &Socket, buffer: &mut [u8], flags: i32) -> io::Result<Receive
     #[allow(unsafe_code)]
     let places = unsafe { std::slice::from_raw_parts_mut(at, len) };
     let buffers = &mut [MaybeUninitSlice::new(places)];
-    let (len, told, from) = socket.recv_from_vectored_with_flags(buffers, flags)?;
+    let (received, told, from) = socket.recv_from_vectored_with_flags(buffers, flags)?;
     Ok(Received {
-        len,
+        // What did not fit has filled the buffer; the system need not say so.
+        len: if told.is_truncated() { len } else { received },
         from: from.as_socket().unwrap_or(Received::NOWHERE),
         is_truncated: told.is_truncated(),
     })
