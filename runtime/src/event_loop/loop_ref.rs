@@ -82,7 +82,18 @@ impl LoopRef {
 
     /// A descriptor that becomes readable when the loop has something to do, to embed it in another
     /// loop: wait for it, [`backend_timeout`](Self::backend_timeout) at most, then call
-    /// [`run_nowait`](crate::Loop::run_nowait).
+    /// [`run_nowait`](crate::Loop::run_nowait), again and again until that says that nothing is alive.
+    ///
+    /// The timeout belongs to it, also where the outer loop is woken by the descriptor alone: ask after each
+    /// run, before the wait. Who waits without having asked may miss what another thread sent during that
+    /// run.
+    ///
+    /// It is readable as long as something is ready, so the outer loop should watch it by level. One that is
+    /// told of changes only, as `mio` is, has to turn this one until the descriptor is not readable.
+    ///
+    /// The other way round, a [`Poll`](crate::handle::Poll) on the descriptor of another loop and a
+    /// [`Timer`](crate::handle::Timer) for its timeout let that run inside of this one. The examples
+    /// `embed_in_foreign_loop` and `foreign_loop_inside` show both.
     ///
     /// # Platform notes
     /// On Windows there is none.
@@ -93,7 +104,7 @@ impl LoopRef {
 
     /// How long an embedder may wait for [`backend_fd`](Self::backend_fd): zero if there is something
     /// to do now or nothing is alive, `None` if nothing but an event will come. In whole milliseconds,
-    /// rounded up.
+    /// rounded up. It holds until something is started on this loop.
     pub fn backend_timeout(&self) -> Option<Duration> {
         self.0.poller.wakeup().expect_a_wait();
         if self.0.progress.is_interrupted() { Some(Duration::ZERO) } else { self.0.poll_timeout() }
