@@ -18,7 +18,7 @@ use runtime::{
     queue_microtask, secs, set_immediate, set_interval, set_timeout, set_timeout_mut, spawn,
     spawn_blocking,
 };
-use tcp_support::{assert_passed, child, child_argument, narrow_pair, pair};
+use tcp_support::{narrow_pair, pair};
 
 /// The kinds, as often as they are there. What it is empty for is a loop that is not alive.
 #[track_caller]
@@ -315,8 +315,10 @@ fn a_closed_handle_was_made_nowhere_even_if_its_slot_is_anothers() {
     assert_eq!(new.created_at().unwrap().line(), line + 6);
 }
 
+#[cfg(unix)]
 #[test]
 fn the_list_is_printed_to_standard_error_equal_lines_as_one() {
+    use tcp_support::{assert_passed, child, child_argument};
     let name = "the_list_is_printed_to_standard_error_equal_lines_as_one";
     if child_argument().is_some() {
         let (mut lp, _log, _guards) = real();

@@ -1,5 +1,6 @@
 //! What an operation costs: allocations, counted by an allocator of our own, and system calls, counted
 //! by `strace` where there is one.
+#![cfg(unix)]
 
 mod tcp_support;
 

@@ -1,7 +1,7 @@
 //! What an error does: it comes out of `run`, and the next run goes on with the rest; or `on_uncaught`
 //! takes it, and the loop goes on by itself. The order of the rest is Node's, and the same in both.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -518,7 +518,7 @@ fn the_other_events_of_the_batch_are_delivered_before_the_check_phase() {
         for caught in [Caught::OutOfRun, Caught::ByHandler] {
             let pairs: Vec<_> = (0..4).map(|_| UnixStream::pair().unwrap()).collect();
             let seen = play(caught, throw, |stage| {
-                let failed = Rc::new(Cell::new(false));
+                let failed = Rc::new(std::cell::Cell::new(false));
                 for (one, other) in &pairs {
                     (&*other).write_all(b"x").unwrap();
                     let (me, failed) = (stage.clone(), failed.clone());

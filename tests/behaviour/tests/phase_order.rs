@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use behaviour::{Deadline, EventLog};
 use loop_support::{closed_handle, manual, note, note_close, real};
 use runtime::handle::{Async, AsyncSender, Check, Idle, Prepare, Timer};
-use runtime::{Loop, ms, next_tick, set_immediate, set_timeout, spawn, spawn_blocking};
+use runtime::{Loop, ms, next_tick, set_immediate, set_timeout, spawn_blocking};
 
 /// Starts something for each phase. The sender must be kept.
 fn all_phases(lp: &mut Loop, log: &EventLog) -> AsyncSender {
@@ -426,7 +426,7 @@ fn in_poll_mail_comes_before_readiness_and_before_deferred_tasks() {
     // The first is polled in the checkpoint that begins the run, the second is over the limit.
     for name in ["task", "deferred task"] {
         let log = log.clone();
-        drop(spawn(async move { log.push(name) }));
+        drop(runtime::spawn(async move { log.push(name) }));
     }
     let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     Poll::new(&one).unwrap().start(Interest::WRITABLE, {

@@ -2,7 +2,7 @@
 
 mod loop_support;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -569,7 +569,7 @@ fn a_dropped_loop_drops_what_it_held_and_calls_nothing_back() {
     drop(guards);
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(polling_test_poll_backend)))]
 mod embedding {
     use super::*;
     use runtime::handle::{Interest, Poll};
@@ -647,7 +647,7 @@ mod embedding {
     #[test]
     fn mail_that_comes_between_two_runs_makes_the_descriptor_readable() {
         let (mut outer, _log, _guards) = real();
-        let count = Rc::new(Cell::new(0));
+        let count = Rc::new(std::cell::Cell::new(0));
         let mut inner = Loop::new().unwrap();
         let remote = inner.remote();
         let sender = {
@@ -731,7 +731,7 @@ fn an_interval_ends_with_a_stop_and_run_says_that_it_is_alive() {
 fn a_callback_can_ask_how_long_the_loop_would_block_and_whether_it_is_alive() {
     let mut lp = Loop::builder().clock(runtime::Clock::manual()).build().unwrap();
     let _here = lp.enter();
-    let asked = std::rc::Rc::new(std::cell::Cell::new(None));
+    let asked = Rc::new(std::cell::Cell::new(None));
     let ask = asked.clone();
     Timer::new()
         .start(ms(1), None, move |timer| {

@@ -383,6 +383,7 @@ fn the_last_senders_drop_lets_the_loop_end_and_what_it_sent_is_heard() {
     }
 }
 
+#[cfg(all(unix, not(polling_test_poll_backend)))]
 #[test]
 fn a_post_wakes_whoever_waits_on_the_backend_descriptor() {
     let _guard = Deadline::secs(20);

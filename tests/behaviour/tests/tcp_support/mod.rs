@@ -87,7 +87,13 @@ pub fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at * 31 + at / 251) as u8).collect()
 }
 
-pub const EALREADY: i32 = if cfg!(target_os = "linux") { 114 } else { 37 };
+pub const EALREADY: i32 = if cfg!(target_os = "linux") {
+    114
+} else if cfg!(windows) {
+    10037
+} else {
+    37
+};
 
 /// Whether this is the errno of a second reader.
 pub fn is_already(error: &io::Error) -> bool {
