@@ -263,6 +263,9 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn release(&self) {
         self.disarm_idle();
+        if self.has(QUEUED) && self.state().is_dead() {
+            self.send_last();
+        }
         self.channel.close();
         self.readers.wake();
         self.wake_writers();
