@@ -13,6 +13,8 @@ mod file_reader;
 mod standard;
 #[cfg(unix)]
 mod tty;
+#[cfg(unix)]
+mod window;
 
 pub use crate::sys::FdKind;
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+use super::window::Window;
 use crate::event_loop::{Kind, current};
 use crate::handle::handle_type;
 use crate::net::stream::{Directions, Stream, byte_stream};
@@ -66,7 +67,11 @@ impl Tty {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
             }
         }
-        let end = TtyEnd { terminal: Terminal::of(fd)?, end: SharedFd::new(fd)? };
+        let end = TtyEnd {
+            terminal: Terminal::of(fd)?,
+            window: Window::new(lp.state().clone(), sys::window_size(fd).ok()),
+            end: SharedFd::new(fd)?,
+        };
         let directions = match end.end.access()? {
             (true, true) => Directions::Both,
             (true, false) => Directions::Read,
@@ -114,6 +119,7 @@ pub fn guess(fd: impl AsFd) -> FdKind {
 pub(crate) struct TtyEnd {
     /// The first to go: the mode is back before the descriptor is closed.
     terminal: Terminal,
+    pub(super) window: Window,
     end: SharedFd,
 }
 

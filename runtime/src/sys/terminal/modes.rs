@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use parking_lot::{Mutex, MutexGuard};
-use rustix::fs::fstat;
+use rustix::fs::{Stat, fstat};
 use rustix::process::getsid;
 use rustix::termios::{
     ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios,
@@ -13,7 +13,6 @@ use rustix::termios::{
 };
 
 use super::at_exit::restore_at_exit;
-use crate::sys::is_pty_master;
 
 /// What a terminal does with what is typed: libuv's `uv_tty_mode_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,9 +64,8 @@ impl Changed {
 enum Identity {
     /// The one that controls this session, by whichever name: `/dev/tty` has a number of its own.
     Controlling,
+    /// Another one, by the number of its device.
     Device(u64),
-    /// A pseudo-terminal's master: all of them have one number.
-    Master(u64),
 }
 
 impl Identity {
@@ -76,12 +74,21 @@ impl Identity {
         if tcgetsid(fd).is_ok_and(|session| getsid(None) == Ok(session)) {
             return Ok(Self::Controlling);
         }
-        let stat = fstat(fd)?;
-        // The types of these numbers differ from one system to the next.
+        // The type of these numbers differs from one system to the next.
         #[allow(clippy::unnecessary_cast)]
-        let (inode, device) = (stat.st_ino as u64, stat.st_rdev as u64);
-        Ok(if is_pty_master(fd) { Self::Master(inode) } else { Self::Device(device) })
+        let device = terminal_behind(fd)?.st_rdev as u64;
+        Ok(Self::Device(device))
     }
+}
+
+/// What is known of the terminal: of a pseudo-terminal's master, that of the other end, which has the mode.
+/// All masters have one number.
+fn terminal_behind(fd: BorrowedFd<'_>) -> io::Result<Stat> {
+    #[cfg(target_os = "linux")]
+    if crate::sys::is_pty_master(fd) {
+        return Ok(rustix::fs::stat(rustix::pty::ptsname(fd, Vec::new())?)?);
+    }
+    Ok(fstat(fd)?)
 }
 
 static CHANGED: Mutex<Vec<Changed>> = Mutex::new(Vec::new());
@@ -114,8 +121,12 @@ pub fn reset_terminal() -> io::Result<()> {
     let Some(changed) = CHANGED.try_lock() else {
         return Err(io::ErrorKind::ResourceBusy.into());
     };
+    let mut result = Ok(());
     // The latest first: should one terminal be here under two names, the first mode that was saved wins.
-    changed.iter().rev().fold(Ok(()), |result, one| one.restore().and(result))
+    for one in changed.iter().rev() {
+        result = one.restore().and(result);
+    }
+    result
 }
 
 /// One handle's part in the mode of its terminal. Its drop takes back what it changed.
