@@ -10,7 +10,7 @@ mod end;
 use std::any::Any;
 use std::rc::{Rc, Weak};
 
-use crate::event_loop::{Kind, Resource, current};
+use crate::event_loop::{Kind, current};
 use crate::handle::handle_type;
 use crate::net::stream::{Directions, Stream, byte_stream};
 use crate::sys::FdKind;
@@ -136,7 +136,7 @@ fn standard(number: usize) -> StdStream {
     let known =
         lp.state().standard_streams.with(|all| all[number].as_ref().and_then(Weak::upgrade));
     let known = known.and_then(|known| known.downcast::<Stream<StdStream>>().ok());
-    if let Some(stream) = known.filter(|stream| !stream.handle().is_closing()) {
+    if let Some(stream) = known.filter(|stream| !stream.is_over()) {
         return StdStream(stream);
     }
     let directions = if number == 0 { Directions::Read } else { Directions::Write };

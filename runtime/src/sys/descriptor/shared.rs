@@ -80,7 +80,11 @@ fn open_anew(fd: BorrowedFd<'_>) -> Option<OwnedFd> {
     let (one, other) = (fstat(fd).ok()?, fstat(&own).ok()?);
     let is_same =
         (one.st_dev, one.st_ino, one.st_rdev) == (other.st_dev, other.st_ino, other.st_rdev);
-    is_same.then_some(own)
+    if !is_same {
+        return None;
+    }
+    // A clone never has the number of a standard stream, should one of them be closed.
+    if own.as_raw_fd() > 2 { Some(own) } else { own.try_clone().ok() }
 }
 
 #[cfg(target_os = "linux")]
