@@ -126,7 +126,9 @@ mod unix {
 
     fn data() -> Vec<u8> {
         let period: Vec<u8> = (0..251).collect();
-        period.into_iter().cycle().take(MUCH).collect()
+        let mut all = period.repeat(MUCH / period.len() + 1);
+        all.truncate(MUCH);
+        all
     }
 
     #[runtime::main]

@@ -63,12 +63,12 @@ impl Pty {
     pub(crate) fn read_until(&self, end: &str) -> String {
         let mut seen = String::new();
         while !seen.ends_with(end) {
-            let mut buffer = [0; 1024];
-            let read = match (&self.master).read(&mut buffer) {
-                Ok(read @ 1..) => read,
+            // One by one: what comes behind is for the next call.
+            let mut byte = [0];
+            match (&self.master).read(&mut byte) {
+                Ok(1) => seen.push(byte[0].into()),
                 other => panic!("{other:?} after {seen:?}, in place of {end:?}"),
-            };
-            seen.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+            }
         }
         seen
     }
