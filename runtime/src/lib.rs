@@ -14,6 +14,7 @@
 //! - **Sockets, files, time**: [`net`], [`fs`], [`time`]. What is done once is a [`Request`]: await it, or
 //!   give it a callback.
 //! - **Signals** of the system: [`signal`].
+//! - **Terminals and standard streams**: [`io`].
 //! - **Aborting**, as in JavaScript: [`sync`].
 //! - **The loop**: [`#[runtime::main]`](macro@main) makes one; embedders make a [`Loop`] and run it as they
 //!   like.
@@ -47,6 +48,7 @@ mod error;
 mod event_loop;
 pub mod fs;
 pub mod handle;
+pub mod io;
 pub mod net;
 mod pool;
 #[cfg(unix)]

@@ -44,8 +44,10 @@ pub enum Kind {
     UnixDatagram,
     /// A [`Pipe`](crate::net::Pipe).
     Pipe,
-    /// A terminal.
+    /// A [`Tty`](crate::io::Tty).
     Tty,
+    /// A [`StdStream`](crate::io::StdStream).
+    StdStream,
     /// A [`Signal`](crate::handle::Signal).
     Signal,
     /// A child process.

@@ -1,7 +1,8 @@
 //! The state of a loop: what `LoopRef` points to.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -96,6 +97,8 @@ pub(crate) struct State {
     pool: OnceCell<Pool>,
     /// Lent to a task that reads; empty while it is.
     pub(crate) spare_buffer: Cell<Vec<u8>>,
+    /// The loop's streams over standard input, output and error, while they are in use.
+    pub(crate) standard_streams: Guarded<[Option<Weak<dyn Any>>; 3]>,
     /// Given up when no descriptor is left, so that waiting connections can be shed.
     pub(crate) spare_descriptor: Cell<Option<crate::sys::OwnedSource>>,
     pub(crate) iterations: Cell<u64>,
@@ -146,6 +149,7 @@ impl State {
             is_dead: Cell::new(false),
             pool: OnceCell::new(),
             spare_buffer: Cell::default(),
+            standard_streams: Guarded::default(),
             spare_descriptor: Cell::default(),
             iterations: Cell::new(0),
             events: Cell::new(0),

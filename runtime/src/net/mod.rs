@@ -15,10 +15,10 @@ mod listener;
 mod options;
 #[cfg(unix)]
 mod pipe;
-mod pipe_to;
+pub(crate) mod pipe_to;
 mod race;
 mod settings;
-mod stream;
+pub(crate) mod stream;
 mod tcp;
 mod tcp_listener;
 mod udp;

@@ -20,6 +20,13 @@ pub(crate) trait Channel: AsSource + 'static {
     /// Lets the reader read the end, if that takes more than to close it.
     fn end(&self) -> io::Result<()>;
 
+    /// The loop goes away, and these bytes are queued. Most channels give them up; one that others
+    /// read after the process has ended writes them now, however long that takes.
+    fn send_last(&self, bytes: &[u8]) -> io::Result<()> {
+        let _ = bytes;
+        Ok(())
+    }
+
     /// What became of a connect.
     fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(None)

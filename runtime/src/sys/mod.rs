@@ -2,10 +2,13 @@
 
 mod channel;
 mod datagram;
+mod descriptor;
 mod interface;
 mod pipe;
 mod process;
 pub(crate) mod signal;
+#[cfg(unix)]
+mod terminal;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -14,11 +17,17 @@ mod windows;
 pub(crate) use channel::Channel;
 pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
+pub use descriptor::FdKind;
+pub(crate) use descriptor::*;
 pub(crate) use interface::interface_index;
 #[cfg(unix)]
 pub(crate) use pipe::*;
 #[cfg(unix)]
 pub(crate) use process::*;
+#[cfg(unix)]
+pub(crate) use terminal::*;
+#[cfg(unix)]
+pub use terminal::{TtyMode, WindowSize, reset_terminal};
 #[cfg(unix)]
 pub(crate) use unix::*;
 #[cfg(windows)]

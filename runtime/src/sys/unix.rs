@@ -26,10 +26,10 @@ pub(crate) fn raw(source: &impl AsSource) -> RawSource {
 
 /// A peer that is gone is an error of the call, not a signal to the process.
 #[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 /// Apple has a socket option for this in place of a flag, which `socket2` sets.
 #[cfg(target_vendor = "apple")]
-const NO_SIGNAL: SendFlags = SendFlags::empty();
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// Repeats a call that a signal interrupted.
 #[inline]

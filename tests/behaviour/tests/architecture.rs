@@ -27,6 +27,7 @@ const UNSAFE: &[&str] = &[
     "sys/signal/action.rs",
     "sys/signal/post.rs",
     "sys/signal/windows.rs",
+    "sys/terminal/at_exit.rs",
     "sys/windows.rs",
     "task/raw.rs",
 ];

@@ -193,6 +193,12 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
+    /// Whether nothing can come of it any more, though its close may be still to come.
+    pub(crate) fn is_over(&self) -> bool {
+        let has_ended = self.has(WRITE_ONLY) && self.has(WRITE_ENDED) && !self.is_writing();
+        has_ended || self.handle.is_closing()
+    }
+
     /// Closes it because of `error`, which `closed()` and later calls tell.
     pub(super) fn close_with(self: &Rc<Self>, error: io::Error) {
         if !self.handle.is_closing() {
@@ -276,6 +282,9 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn release(&self) {
         self.disarm_idle();
+        if self.has(QUEUED) && self.state().is_dead() {
+            self.send_last();
+        }
         self.channel.close();
         self.readers.wake();
         self.wake_writers();

@@ -319,6 +319,16 @@ impl<S: StreamHandle> Stream<S> {
         result
     }
 
+    /// The loop goes away: what is queued is the channel's, if it wants it.
+    pub(super) fn send_last(&self) {
+        self.ask_writing(|writing| {
+            let mut queued = writing.queue.iter();
+            // Nobody is left to be told of an error.
+            let _ = queued
+                .try_for_each(|entry| self.with_channel(|channel| channel.send_last(entry.rest())));
+        });
+    }
+
     /// What the stream asked the pending phase for.
     pub(crate) fn pending_writes(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
         if !self.wants_to_write() {

@@ -1,0 +1,24 @@
+//! Terminals and standard streams.
+//!
+//! ```text
+//!   stdin(), stdout(), stderr() ─▶ StdStream    whatever they are: file, pipe, socket, terminal
+//!   Tty::open(fd)               ─▶ Tty          a terminal: modes, window size
+//! ```
+//!
+//! Both are byte streams, with the methods that [`TcpStream`](crate::net::TcpStream) has. Keys come as
+//! the bytes that the terminal sends; what they mean is told by other crates.
+
+#[cfg(unix)]
+mod file_reader;
+mod standard;
+#[cfg(unix)]
+mod tty;
+#[cfg(unix)]
+mod window;
+
+pub use crate::sys::FdKind;
+#[cfg(unix)]
+pub use crate::sys::{TtyMode, WindowSize, reset_terminal};
+pub use standard::{StdStream, stderr, stdin, stdout};
+#[cfg(unix)]
+pub use tty::{Tty, guess};
