@@ -28,8 +28,7 @@ impl<S: StreamHandle> Default for Rare<S> {
 impl<S: StreamHandle> Rare<S> {
     /// The requests in flight, by kind.
     pub(super) fn requests(&self) -> Vec<(ActiveKind, usize)> {
-        let is_request = |connecting: &Box<Connecting<S>>| connecting.is_request();
-        let connects = usize::from(self.connecting.as_ref().is_some_and(is_request));
+        let connects = self.connecting.iter().filter(|connecting| connecting.is_request()).count();
         let mut requests = vec![(ActiveKind::Connect, connects)];
         if let Some(writing) = &self.writing {
             requests.push((ActiveKind::Write, writing.queue.len() + writing.finished.len()));
