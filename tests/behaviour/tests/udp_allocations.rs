@@ -107,7 +107,7 @@ fn a_datagram_in_a_lent_buffer_allocates_nothing() {
 }
 
 #[test]
-fn datagrams_that_are_lent_together_allocate_nothing() {
+fn a_batch_that_is_lent_allocates_nothing() {
     datagrams_allocate_nothing(|server, count| {
         drop(spawn(async move {
             while let Ok(more) = server.recv_many_with(|bytes, _| assert_eq!(bytes.len(), 64)).await
