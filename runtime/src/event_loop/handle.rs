@@ -76,6 +76,7 @@ impl Kind {
             Self::UnixDatagram => "UnixDatagram",
             Self::Pipe => "Pipe",
             Self::Tty => "Tty",
+            Self::StdStream => "StdStream",
             Self::Signal => "Signal",
             Self::Process => "Process",
             Self::FsEvent => "FsEvent",
