@@ -18,8 +18,8 @@ handle_type! {
     ///
     /// It is level-triggered: as long as the descriptor is ready, each iteration reports it. It polls a
     /// duplicate of the descriptor, which it owns; so the original may be closed at any time, but the
-    /// open file lives until the `Poll` is closed too. The descriptor's mode (blocking or not) is left
-    /// as it is.
+    /// open file lives until the `Poll` is closed too, and any number of handles may poll one descriptor,
+    /// which libuv refuses with `EEXIST`. The descriptor's mode (blocking or not) is left as it is.
     ///
     /// # Ordering
     /// In the poll phase, in the order in which the system reports.

@@ -70,6 +70,7 @@ type Waiter = Rc<Answer<io::Result<ExitStatus>>>;
 
 impl Process {
     /// Takes a child over that was just spawned.
+    #[track_caller]
     pub(super) fn of_child(lp: &LoopRef, mut child: Child, kill_on_drop: bool) -> io::Result<Self> {
         let streams = Streams::of(lp, &mut child);
         let inner = Handle::make(lp, Kind::Process, |handle| Inner {
@@ -176,9 +177,12 @@ struct Streams {
 }
 
 impl Streams {
+    #[track_caller]
     fn of(lp: &LoopRef, child: &mut Child) -> io::Result<Self> {
+        #[track_caller]
         fn piped(lp: &LoopRef, end: Option<impl Into<OwnedFd>>) -> io::Result<Option<Pipe>> {
-            end.map(|end| Pipe::of_end(lp, sys::PipeEnd::new(end.into())?)).transpose()
+            let Some(end) = end else { return Ok(None) };
+            Pipe::of_end(lp, sys::PipeEnd::new(end.into())?).map(Some)
         }
         Ok(Self {
             stdin: piped(lp, child.stdin.take())?,
