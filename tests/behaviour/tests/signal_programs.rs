@@ -47,6 +47,14 @@ impl Program {
     }
 }
 
+impl Drop for Program {
+    /// One that a failed test left behind; the status of one that has ended is known.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn ctrl_c_ends_the_wait_and_not_the_program() {
     let mut program = Program::start("await");

@@ -12,7 +12,8 @@
 //! # Fork
 //! A child made by `fork` has the handler, and the parent's pipe. A post names the process it belongs
 //! to, and the handler of another one does not write: the parent is not told what the child caught.
-//! A child that goes on with a loop of its own makes a post of its own.
+//! A child that goes on with a loop of its own makes a post of its own; it can, unless another thread
+//! held the lock when it was forked, which is the risk of every lock.
 
 #![allow(unsafe_code)] // the handler uses a descriptor that it does not own, see `Post::send`
 
