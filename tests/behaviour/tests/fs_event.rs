@@ -16,13 +16,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use behaviour::EventLog;
+use behaviour::{Deadline, EventLog};
 use fs_support::{TempDir, run_until};
 use futures_lite::StreamExt;
 use futures_lite::future::zip;
 use loop_support::{note_close, real};
 use runtime::handle::{FsChange, FsEvent, FsEventOptions, Kind, NotWatched, Prepare};
-use runtime::{Closed, Loop, LoopGone, ms, queue_microtask, set_immediate, spawn};
+use runtime::{Closed, Entered, Loop, LoopGone, ms, queue_microtask, set_immediate, spawn};
 
 const EINVAL: i32 = 22;
 const EALREADY: i32 = 114;
@@ -58,6 +58,13 @@ fn watch(path: impl AsRef<Path>, options: FsEventOptions, log: &EventLog) -> FsE
     let event = FsEvent::new();
     event.start(path, options, note(log)).unwrap();
     event
+}
+
+/// A loop for a test that makes thousands of files: that takes its time on a busy disk.
+fn patient() -> (Loop, EventLog, (Entered, Deadline)) {
+    let lp = Loop::new().unwrap();
+    let guards = (lp.enter(), Deadline::secs(120));
+    (lp, EventLog::new(), guards)
 }
 
 fn touch(path: impl AsRef<Path>) {
@@ -359,7 +366,7 @@ fn a_directory_in_the_place_of_a_watched_file_is_told_and_not_entered() {
 
 #[test]
 fn a_tree_of_a_thousand_directories_is_watched_to_its_last() {
-    let (mut lp, log, _guards) = real();
+    let (mut lp, log, _guards) = patient();
     let dir = TempDir::new();
     // Ten by ten by ten.
     let digits = || (0..10).map(|digit| digit.to_string());
@@ -409,7 +416,7 @@ fn a_new_directory_tells_what_was_made_in_it_before_it_was_watched_and_once() {
 
 #[test]
 fn no_file_is_lost_or_told_twice_while_a_thread_makes_directories() {
-    let (mut lp, log, _guards) = real();
+    let (mut lp, log, _guards) = patient();
     let dir = TempDir::new();
     let _event = watch(dir.path(), recursive(), &log);
     let root = dir.path().to_owned();
@@ -566,7 +573,7 @@ fn overflow(dir: &Path) -> Option<()> {
 
 #[test]
 fn an_overflow_of_the_systems_queue_is_told_to_all_and_watching_goes_on() {
-    let (mut lp, log, _guards) = real();
+    let (mut lp, log, _guards) = patient();
     let (dir, other, third) = (TempDir::new(), TempDir::new(), TempDir::new());
     fs::create_dir_all(dir.join("old/deep")).unwrap();
     touch(third.join("file"));
