@@ -324,7 +324,9 @@ fn behind_a_link_the_file_that_it_leads_to_is_watched() {
     append(elsewhere.join("target"));
     lp.run_nowait().unwrap();
     log.expect(["~ link"]);
-    // What it leads to is replaced where nobody watches the names.
+    // What it leads to is replaced where nobody watches the names. As long as somebody has it open the
+    // system does not say that it is removed.
+    let held = File::open(elsewhere.join("target")).unwrap();
     touch(elsewhere.join("new"));
     fs::rename(elsewhere.join("new"), elsewhere.join("target")).unwrap();
     lp.run_nowait().unwrap();
@@ -332,6 +334,9 @@ fn behind_a_link_the_file_that_it_leads_to_is_watched() {
     append(elsewhere.join("target"));
     lp.run_nowait().unwrap();
     log.expect(["~ link"]);
+    drop(held);
+    lp.run_nowait().unwrap();
+    log.expect([]);
     // And the link itself.
     touch(elsewhere.join("third"));
     symlink(elsewhere.join("third"), dir.join("new link")).unwrap();
@@ -482,6 +487,26 @@ fn a_directory_that_is_renamed_before_it_was_seen_is_watched_under_its_new_name(
     append(dir.join("b/file"));
     lp.run_nowait().unwrap();
     log.expect(["~ b/file"]);
+}
+
+#[test]
+fn a_directory_made_under_the_former_name_of_one_that_was_not_seen_there_is_not_taken_for_it() {
+    let (mut lp, log, _guards) = real();
+    let dir = TempDir::new();
+    let _event = watch(dir.path(), recursive(), &log);
+    fs::create_dir(dir.join("a")).unwrap();
+    touch(dir.join("a/one"));
+    fs::rename(dir.join("a"), dir.join("b")).unwrap();
+    fs::create_dir(dir.join("a")).unwrap();
+    touch(dir.join("a/two"));
+    let lines = told(&mut lp, &log);
+    for line in ["a > b", "+ b/one", "+ a/two"] {
+        assert!(lines.iter().any(|told| told == line), "{lines:?}");
+    }
+    touch(dir.join("b/late"));
+    touch(dir.join("a/late"));
+    lp.run_nowait().unwrap();
+    log.expect(["+ b/late", "+ a/late"]);
 }
 
 #[test]
