@@ -52,9 +52,9 @@ pub enum Kind {
     Signal,
     /// A child process.
     Process,
-    /// A watcher of a file or a directory, told by the system.
+    /// An [`FsEvent`](crate::handle::FsEvent).
     FsEvent,
-    /// A watcher of a file that looks at it at intervals.
+    /// An [`FsPoll`](crate::handle::FsPoll).
     FsPoll,
 }
 
@@ -86,7 +86,7 @@ impl Kind {
 
     /// Whether the end of a wait can't come from such a handle, unless it is a timer's time.
     fn wakes_nothing(self) -> bool {
-        matches!(self, Self::Timer | Self::Idle | Self::Prepare | Self::Check)
+        matches!(self, Self::Timer | Self::Idle | Self::Prepare | Self::Check | Self::FsPoll)
     }
 }
 

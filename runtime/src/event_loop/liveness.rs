@@ -14,7 +14,7 @@ pub(crate) struct Liveness {
     /// future that waits.
     pub(crate) unref_handles: Cell<usize>,
     /// Of `handles`, those that wait for no more than the time or the loop itself (timers, idle,
-    /// prepare, check): a manual clock jumps if there is nothing else.
+    /// prepare, check, files that are looked at): a manual clock jumps if there is nothing else.
     pub(crate) waiting_for_nothing: Cell<usize>,
     /// Requests in flight.
     pub(crate) requests: Cell<usize>,

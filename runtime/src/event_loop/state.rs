@@ -101,6 +101,8 @@ pub(crate) struct State {
     pub(crate) standard_streams: Guarded<[Option<Weak<dyn Any>>; 3]>,
     /// Given up when no descriptor is left, so that waiting connections can be shed.
     pub(crate) spare_descriptor: Cell<Option<crate::sys::OwnedSource>>,
+    /// What the watchers of files share, while there is one: a thing of their own.
+    pub(crate) file_watching: Guarded<Weak<dyn Any>>,
     pub(crate) iterations: Cell<u64>,
     pub(super) events: Cell<u64>,
 }
@@ -151,6 +153,7 @@ impl State {
             spare_buffer: Cell::default(),
             standard_streams: Guarded::default(),
             spare_descriptor: Cell::default(),
+            file_watching: Guarded::new(Weak::<()>::new()),
             iterations: Cell::new(0),
             events: Cell::new(0),
         }))

@@ -8,6 +8,8 @@
 //! `close_on_drop`, and may be stopped, restarted and closed from any callback, their own included.
 
 mod close_on_drop;
+mod fs_event;
+mod fs_poll;
 mod poll;
 mod signal;
 mod signal_async;
@@ -17,6 +19,8 @@ mod watcher;
 pub use crate::event_loop::{Handle, Kind};
 pub use crate::reactor::{Interest, Ready};
 pub use close_on_drop::CloseOnDrop;
+pub use fs_event::{FsChange, FsChanges, FsEvent, FsEventOptions, NotWatched};
+pub use fs_poll::{FsPoll, StatChange};
 pub use poll::Poll;
 pub use signal::Signal;
 pub use signal_async::{Async, AsyncSender};

@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod descriptor;
+mod file_watch;
 mod interface;
 mod pipe;
 mod process;
@@ -19,6 +20,8 @@ pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
 pub use descriptor::FdKind;
 pub(crate) use descriptor::*;
+pub(crate) use file_watch::*;
+pub use file_watch::{FsChange, NotWatched};
 pub(crate) use interface::interface_index;
 #[cfg(unix)]
 pub(crate) use pipe::*;

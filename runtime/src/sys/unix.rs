@@ -122,3 +122,14 @@ pub(crate) fn invalid() -> io::Error {
 pub(crate) fn spare() -> io::Result<OwnedFd> {
     Ok(std::fs::File::open("/dev/null")?.into())
 }
+
+/// Whether nothing of a file changed that the system notes, times of access left out.
+pub(crate) fn is_same_file_state(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let state = |of: &std::fs::Metadata| {
+        let times = [of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec()];
+        let owner = (of.mode(), of.uid(), of.gid());
+        (of.dev(), of.ino(), of.size(), owner, times, of.created().ok())
+    };
+    state(one) == state(other)
+}

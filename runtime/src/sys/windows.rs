@@ -100,3 +100,12 @@ pub(crate) fn spare() -> io::Result<OwnedSource> {
     let socket = Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
     Ok(socket.into())
 }
+
+/// Whether nothing of a file changed that the system notes, times of access left out.
+pub(crate) fn is_same_file_state(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    use std::os::windows::fs::MetadataExt;
+    let state = |of: &std::fs::Metadata| {
+        (of.file_attributes(), of.creation_time(), of.last_write_time(), of.file_size())
+    };
+    state(one) == state(other)
+}
