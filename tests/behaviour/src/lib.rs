@@ -1,5 +1,8 @@
 //! What the tests share: a log of what happened in which order, and a deadline.
 
+#[cfg(target_os = "linux")]
+mod descriptors;
+
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::Write;
@@ -57,6 +60,8 @@ impl Deadline {
     /// Guards the test that runs now for `seconds`.
     #[must_use]
     pub fn secs(seconds: u64) -> Self {
+        #[cfg(target_os = "linux")]
+        descriptors::watch();
         let is_over = Arc::new(AtomicBool::new(false));
         let watched = is_over.clone();
         let name = std::thread::current().name().unwrap_or("a test").to_owned();
