@@ -223,4 +223,34 @@ mod tests {
         }
         assert_eq!(decode(encode(NUDGE)), None);
     }
+
+    #[test]
+    fn a_post_is_given_back_when_nobody_is_inside_any_more() {
+        static POST: OnceLock<Post> = OnceLock::new();
+        let post = POST.get_or_init(Post::new);
+        post.process.store(process::id(), SeqCst);
+        post.inside.store(1, SeqCst);
+        let is_left = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                post.give_back();
+                assert!(is_left.load(SeqCst));
+            });
+            // Time for one that would not wait.
+            (0..1000).for_each(|_| thread::yield_now());
+            is_left.store(true, SeqCst);
+            post.inside.store(0, SeqCst);
+        });
+        assert_eq!(post.process.load(SeqCst), NOBODY);
+    }
+
+    #[test]
+    fn a_child_that_was_forked_while_somebody_was_inside_waits_for_nobody() {
+        let post = Post::new();
+        let parent = process::id() + 1;
+        post.process.store(parent, SeqCst);
+        post.inside.store(1, SeqCst);
+        post.give_back();
+        assert_eq!(post.process.load(SeqCst), parent, "it stays nobody's");
+    }
 }

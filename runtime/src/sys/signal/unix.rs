@@ -155,3 +155,19 @@ fn why_not(signum: i32) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_post_of_a_loop_that_is_gone_is_the_next_loops() {
+        let poller = Poller::new().unwrap();
+        let first = Inbox::new(&poller, 1).unwrap();
+        let post: *const Post = first.post;
+        let second = Inbox::new(&poller, 2).unwrap();
+        assert!(!std::ptr::eq(post, second.post));
+        drop(first);
+        assert!(std::ptr::eq(post, Inbox::new(&poller, 3).unwrap().post));
+    }
+}
