@@ -367,6 +367,37 @@ fn a_connect_in_time_has_nothing_to_do_with_the_limit_any_more() {
     log.expect(["refused: ConnectionRefused"]);
 }
 
+#[test]
+#[cfg(not(polling_test_poll_backend))]
+fn a_race_that_is_over_leaves_no_deadline() {
+    let (mut lp, _clock, log, _guard) = manual();
+    let _here = lp.enter();
+    let (server, port) = server();
+    let waiting = TcpListener::bind("127.0.0.1:0").unwrap();
+    waiting.listen(|_, _| ());
+    let here = server.local_addr().unwrap();
+    let options = TcpStream::options().connect_timeout(secs(5));
+    for request in [
+        TcpStream::connect(&[here, here][..]),
+        options.connect(here),
+        options.connect(("127.1", port)),
+        options.connect(&[nobody(), nobody()][..]),
+    ] {
+        let note = log.clone();
+        request.callback(move |_| note.push("told"));
+    }
+    drop(options.connect(here));
+    let mut told = 0;
+    while told < 4 {
+        lp.run_once().unwrap();
+        told += log.take().len();
+    }
+    lp.run_nowait().unwrap();
+    assert_eq!(lp.backend_timeout(), None, "nothing but an event ends the wait");
+    waiting.close();
+    lp.run().unwrap();
+}
+
 // --- giving it up ---
 
 fn name() -> Rc<Cell<Option<RequestId>>> {
