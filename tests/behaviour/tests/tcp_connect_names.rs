@@ -368,7 +368,6 @@ fn a_connect_in_time_has_nothing_to_do_with_the_limit_any_more() {
 }
 
 #[test]
-#[cfg(not(polling_test_poll_backend))]
 fn a_race_that_is_over_leaves_no_deadline() {
     let (mut lp, _clock, log, _guard) = manual();
     let _here = lp.enter();
