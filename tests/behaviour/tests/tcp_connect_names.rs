@@ -326,6 +326,22 @@ fn a_task_is_told_that_the_time_is_up() {
 }
 
 #[test]
+fn the_time_may_be_up_before_the_next_address_is_tried() {
+    let (mut lp, clock, log, _guard) = manual();
+    let _here = lp.enter();
+    let (hole, (server, _)) = (BlackHole::new(), server());
+    let addresses = [hole.address, server.local_addr().unwrap()];
+    let options = TcpStream::options().connect_timeout(ms(100));
+    options.connect(&addresses[..]).callback(outcome(&log, "connect"));
+    lp.run_nowait().unwrap();
+    clock.advance(ms(100));
+    lp.run_nowait().unwrap();
+    log.expect(["connect: TimedOut"]);
+    assert!(!lp.run().unwrap());
+    assert!(has_none(&server));
+}
+
+#[test]
 fn the_time_counts_from_the_call_and_so_for_the_lookup_too() {
     let (mut lp, clock, log, _guard) = manual();
     let _here = lp.enter();
