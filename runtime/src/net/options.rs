@@ -169,7 +169,7 @@ impl TcpOptions {
         for address in address.to_addrs()? {
             match self.listen_at(address) {
                 Ok(socket) => return Ok(TcpListener::of_socket(&lp, socket)),
-                Err(error) => failed = Some(cannot_listen(address, error)),
+                Err(error) => failed = Some(error),
             }
         }
         Err(failed.unwrap_or_else(sys::invalid))
@@ -178,7 +178,8 @@ impl TcpOptions {
     fn listen_at(&self, address: SocketAddr) -> io::Result<Socket> {
         if self.only_v6 && address.is_ipv4() {
             let message = "IPv6 only is not for an address of IPv4";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            let error = io::Error::new(io::ErrorKind::InvalidInput, message);
+            return Err(cannot_listen(address, error));
         }
         let socket = self.socket(address)?;
         if address.is_ipv6() {
@@ -189,10 +190,10 @@ impl TcpOptions {
             }
         }
         reuse_address(&socket)?;
-        socket.bind(&address.into())?;
-        socket.listen(
-            self.backlog.map_or(BACKLOG, |backlog| backlog.try_into().unwrap_or(i32::MAX)),
-        )?;
+        let backlog = self.backlog.map_or(BACKLOG, |most| most.try_into().unwrap_or(i32::MAX));
+        let listens = socket.bind(&address.into()).and_then(|()| socket.listen(backlog));
+        // What came before has nothing to do with the address: no descriptor was left, say.
+        listens.map_err(|error| cannot_listen(address, error))?;
         Ok(socket)
     }
 

@@ -47,9 +47,10 @@ impl TcpListener {
     /// Windows, where that means something else).
     ///
     /// # Errors
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and others of the system, with the address, of
-    /// several the last one; `InvalidInput` for what is no address. A name is none: `bind` does not wait
-    /// for a resolver.
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and others of the system that the address is to
+    /// blame for, with the address, of several the last one; the system's as they are if no descriptor is
+    /// left, say; `InvalidInput` for what is no address. A name is none: `bind` does not wait for a
+    /// resolver.
     ///
     /// # Panics
     /// If this thread has no current loop.

@@ -326,6 +326,22 @@ fn a_task_is_told_that_the_time_is_up() {
 }
 
 #[test]
+fn the_time_may_be_up_before_the_next_address_is_tried() {
+    let (mut lp, clock, log, _guard) = manual();
+    let _here = lp.enter();
+    let (hole, (server, _)) = (BlackHole::new(), server());
+    let addresses = [hole.address, server.local_addr().unwrap()];
+    let options = TcpStream::options().connect_timeout(ms(100));
+    options.connect(&addresses[..]).callback(outcome(&log, "connect"));
+    lp.run_nowait().unwrap();
+    clock.advance(ms(100));
+    lp.run_nowait().unwrap();
+    log.expect(["connect: TimedOut"]);
+    assert!(!lp.run().unwrap());
+    assert!(has_none(&server));
+}
+
+#[test]
 fn the_time_counts_from_the_call_and_so_for_the_lookup_too() {
     let (mut lp, clock, log, _guard) = manual();
     let _here = lp.enter();
@@ -365,6 +381,36 @@ fn a_connect_in_time_has_nothing_to_do_with_the_limit_any_more() {
     options.connect(nobody()).callback(outcome(&log, "refused"));
     lp.run().unwrap();
     log.expect(["refused: ConnectionRefused"]);
+}
+
+#[test]
+fn a_race_that_is_over_leaves_no_deadline() {
+    let (mut lp, _clock, log, _guard) = manual();
+    let _here = lp.enter();
+    let (server, port) = server();
+    let waiting = TcpListener::bind("127.0.0.1:0").unwrap();
+    waiting.listen(|_, _| ());
+    let here = server.local_addr().unwrap();
+    let options = TcpStream::options().connect_timeout(secs(5));
+    for request in [
+        TcpStream::connect(&[here, here][..]),
+        options.connect(here),
+        options.connect(("127.1", port)),
+        options.connect(&[nobody(), nobody()][..]),
+    ] {
+        let note = log.clone();
+        request.callback(move |_| note.push("told"));
+    }
+    drop(options.connect(here));
+    let mut told = 0;
+    while told < 4 {
+        lp.run_once().unwrap();
+        told += log.take().len();
+    }
+    lp.run_nowait().unwrap();
+    assert_eq!(lp.backend_timeout(), None, "nothing but an event ends the wait");
+    waiting.close();
+    lp.run().unwrap();
 }
 
 // --- giving it up ---
