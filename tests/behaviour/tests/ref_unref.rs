@@ -105,7 +105,7 @@ fn kinds() -> Vec<Row> {
 
 #[cfg(unix)]
 fn of_unix() -> Vec<Row> {
-    use runtime::handle::{Interest, Poll, Signal};
+    use runtime::handle::{FsEvent, FsEventOptions, Interest, Poll, Signal};
     use runtime::net::Pipe;
     use runtime::process::Command;
     use std::os::unix::net::UnixStream;
@@ -138,6 +138,12 @@ fn of_unix() -> Vec<Row> {
                 subject(Signal::new(), |signal| signal.start(SIGWINCH, |_, _| ()).unwrap())
             })
         },
+        row("fs event", Kind::FsEvent, || {
+            subject(FsEvent::new(), |event| {
+                let options = FsEventOptions::default();
+                event.start(env!("CARGO_MANIFEST_DIR"), options, |_, _| ()).unwrap();
+            })
+        }),
         row("process", Kind::Process, || {
             let mut command = Command::new("sleep");
             subject(command.arg("60").kill_on_drop(true).spawn().unwrap(), |_| ())
