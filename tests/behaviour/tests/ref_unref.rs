@@ -105,7 +105,7 @@ fn kinds() -> Vec<Row> {
 
 #[cfg(unix)]
 fn of_unix() -> Vec<Row> {
-    use runtime::handle::{Interest, Poll, Signal};
+    use runtime::handle::{FsEvent, FsEventOptions, Interest, Poll, Signal};
     use runtime::net::Pipe;
     use runtime::process::Command;
     use std::os::unix::net::UnixStream;
@@ -138,6 +138,12 @@ fn of_unix() -> Vec<Row> {
                 subject(Signal::new(), |signal| signal.start(SIGWINCH, |_, _| ()).unwrap())
             })
         },
+        row("fs event", Kind::FsEvent, || {
+            subject(FsEvent::new(), |event| {
+                let options = FsEventOptions::default();
+                event.start(env!("CARGO_MANIFEST_DIR"), options, |_, _| ()).unwrap();
+            })
+        }),
         row("process", Kind::Process, || {
             let mut command = Command::new("sleep");
             subject(command.arg("60").kill_on_drop(true).spawn().unwrap(), |_| ())
@@ -226,9 +232,13 @@ fn unreferenced_before_it_starts_is_as_good() {
 fn it_is_a_flag_and_no_count() {
     for_each(|row, lp, _| {
         let (handle, _kept) = active(row, lp);
-        (handle.ref_(), handle.ref_(), handle.unref());
+        handle.ref_();
+        handle.ref_();
+        handle.unref();
         assert!(!handle.has_ref() && !lp.is_alive(), "{}", row.name);
-        (handle.unref(), handle.unref(), handle.ref_());
+        handle.unref();
+        handle.unref();
+        handle.ref_();
         assert!(handle.has_ref() && lp.is_alive(), "{}", row.name);
     });
 }
@@ -263,7 +273,9 @@ fn closed_it_keeps_the_loop_alive_until_its_close_callback_even_if_unreferenced(
         handle.close();
         assert!(lp.is_alive(), "{}", row.name);
         // While it closes these change nothing but what it says.
-        (handle.ref_(), handle.unref(), handle.ref_());
+        handle.ref_();
+        handle.unref();
+        handle.ref_();
         assert!(handle.has_ref(), "{}", row.name);
         assert!(!lp.run().unwrap(), "{}", row.name);
         assert!(!handle.has_ref() && !handle.is_active() && handle.is_closing(), "{}", row.name);

@@ -52,7 +52,8 @@ impl AsRawSocket for StdEnd {
 impl Channel for StdEnd {
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.check()?;
-        self.socket.recv(buffer)
+        // The socket has methods of these names that are not the channel's.
+        Channel::recv(&self.socket, buffer)
     }
 
     fn check_readable(&self) -> io::Result<()> {
