@@ -90,14 +90,15 @@ fn an_error_is_told_once_and_so_is_the_return_of_the_file() {
     write_at(850, &file, 1);
     at(1_050, move || poll.close());
     lp.run().unwrap();
-    let not_a_directory = if cfg!(unix) { "300 ms: NotADirectory" } else { "300 ms: NotFound" };
-    log.expect([
-        "0 ms: NotFound",
-        not_a_directory,
-        "500 ms: nothing to 1",
-        "700 ms: NotFound",
-        "900 ms: 1 to 1",
-    ]);
+    let mut told = log.take();
+    if cfg!(unix) {
+        assert_eq!(told.remove(1), "300 ms: NotADirectory");
+    }
+    // Windows has one code for both.
+    assert_eq!(
+        told,
+        ["0 ms: NotFound", "500 ms: nothing to 1", "700 ms: NotFound", "900 ms: 1 to 1"]
+    );
 }
 
 #[test]
