@@ -610,6 +610,7 @@ fn round(seed: u64, lasts: Duration) -> BTreeMap<&'static str, u64> {
                 if Instant::now() > end {
                     driving.is_over.set(true);
                     driver.close();
+                    runtime::current().stop();
                 }
             })
             .unwrap();
