@@ -27,14 +27,14 @@ enum Way {
 impl StdEnd {
     /// That of a descriptor, by its number.
     pub(super) fn new(lp: &LoopRef, number: usize) -> Self {
-        let fd = sys::to_descriptor(number);
+        let fd = sys::standard_descriptor(number);
         let way = Way::to(lp, fd, number == 0).unwrap_or_else(|error| Way::Broken(fd, error));
         Self { number, way }
     }
 
     /// What the descriptor is open on.
     pub(super) fn kind(&self) -> FdKind {
-        sys::guess(sys::to_descriptor(self.number))
+        sys::guess(sys::standard_descriptor(self.number))
     }
 }
 
