@@ -81,6 +81,14 @@ impl AsRawFd for StdEnd {
 }
 
 impl Channel for StdEnd {
+    /// Not every poller refuses a descriptor that is closed.
+    fn check_usable(&self) -> io::Result<()> {
+        match &self.way {
+            Way::Broken(_, error) => Err(copy_of(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.way {
             Way::Shared(end) => end.recv(buffer),
