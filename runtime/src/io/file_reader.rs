@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 
 use crate::base::Key;
 use crate::pool::{self, Address, Home, Lane, Pool};
-use crate::sys::{Channel, PipeEnd};
+use crate::sys::{Channel, PipeEnd, pipe_pair};
 
 /// What `readable` reads, which is told no number.
 const SMALL: usize = 4096;
@@ -49,11 +49,10 @@ enum Step {
 
 impl FileReader {
     pub(crate) fn new(file: OwnedFd, pool: Pool) -> io::Result<Self> {
-        let (bell, rope) = io::pipe()?;
-        let shared =
-            Shared { file, step: Mutex::new(Step::Idle), rope: PipeEnd::new(rope.into())? };
+        let (bell, rope) = pipe_pair()?;
+        let shared = Shared { file, step: Mutex::new(Step::Idle), rope };
         shared.ring();
-        Ok(Self { shared: Arc::new(shared), bell: PipeEnd::new(bell.into())?, pool })
+        Ok(Self { shared: Arc::new(shared), bell, pool })
     }
 
     /// Has the pool read up to `length` bytes.

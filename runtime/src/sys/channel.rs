@@ -9,6 +9,11 @@ use super::{Descriptor, ReceivedFds};
 
 /// What a stream reads from and writes to. It does not block, or blocks for a moment only.
 pub(crate) trait Channel: AsSource + 'static {
+    /// Why it can't even be waited for, if so.
+    fn check_usable(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Reads what is there; 0 is the end.
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize>;
 

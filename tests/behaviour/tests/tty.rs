@@ -379,6 +379,34 @@ fn a_resize_keeps_nothing_alive_and_a_stopped_one_calls_no_more() {
 }
 
 #[test]
+fn a_resize_callback_may_be_replaced_by_itself() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let pty = Rc::new(Pty::new());
+    let tty = Tty::open(&pty.slave).unwrap();
+    let (first, second) = (log.clone(), log.clone());
+    let resized = pty.clone();
+    tty.on_resize(move |tty, _| {
+        first.push("first");
+        let second = second.clone();
+        tty.on_resize(move |tty, size| {
+            second.push(format!("second, {} columns", size.columns));
+            tty.close();
+        })
+        .unwrap();
+        resized.resize(3, 3);
+        tell_of_resize();
+    })
+    .unwrap();
+    pty.resize(2, 2);
+    tell_of_resize();
+    let alive = set_timeout(ms(20_000), || panic!("nothing came"));
+    tty.closed().callback(move |_| alive.clear());
+    assert!(!lp.run().unwrap());
+    log.expect(["first", "second, 3 columns"]);
+}
+
+#[test]
 fn resized_tells_each_change_and_misses_none_between_two_calls() {
     let (mut lp, _, _guard) = start();
     let pty = Pty::new();

@@ -27,14 +27,14 @@ enum Way {
 impl StdEnd {
     /// That of a descriptor, by its number.
     pub(super) fn new(lp: &LoopRef, number: usize) -> Self {
-        let fd = sys::to_descriptor(number);
+        let fd = sys::standard_descriptor(number);
         let way = Way::to(lp, fd, number == 0).unwrap_or_else(|error| Way::Broken(fd, error));
         Self { number, way }
     }
 
     /// What the descriptor is open on.
     pub(super) fn kind(&self) -> FdKind {
-        sys::guess(sys::to_descriptor(self.number))
+        sys::guess(sys::standard_descriptor(self.number))
     }
 }
 
@@ -81,6 +81,14 @@ impl AsRawFd for StdEnd {
 }
 
 impl Channel for StdEnd {
+    /// Not every poller refuses a descriptor that is closed.
+    fn check_usable(&self) -> io::Result<()> {
+        match &self.way {
+            Way::Broken(_, error) => Err(copy_of(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.way {
             Way::Shared(end) => end.recv(buffer),

@@ -73,6 +73,7 @@ impl<S: StreamHandle> Stream<S> {
         if self.has(WRITE_ONLY) {
             return Err(sys::not_connected());
         }
+        self.with_channel(Channel::check_usable)?;
         self.ask_for(Interest::READABLE)?;
         self.set(READING, true);
         self.set(PAUSED | TAKES_FDS, false);

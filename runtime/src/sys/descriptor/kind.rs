@@ -52,7 +52,7 @@ pub(crate) fn is_pty_master(fd: impl AsFd) -> bool {
 }
 
 /// Standard input, output and error by their numbers.
-pub(crate) fn to_descriptor(number: usize) -> BorrowedFd<'static> {
+pub(crate) fn standard_descriptor(number: usize) -> BorrowedFd<'static> {
     match number {
         0 => rustix::stdio::stdin(),
         1 => rustix::stdio::stdout(),

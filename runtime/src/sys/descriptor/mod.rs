@@ -9,7 +9,7 @@ mod shared;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use kind::{guess, is_pty_master, to_descriptor};
+pub(crate) use kind::{guess, is_pty_master, standard_descriptor};
 #[cfg(unix)]
 pub(crate) use shared::SharedFd;
 #[cfg(windows)]

@@ -175,3 +175,80 @@ impl Channel for SharedFd {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{ErrorKind, Read};
+
+    use super::*;
+
+    /// Both ends of a pipe, by the way that is left where they can't be opened anew.
+    fn asked() -> (SharedFd, SharedFd) {
+        let (reader, writer) = io::pipe().unwrap();
+        (SharedFd::Asked(reader.into()), SharedFd::Asked(writer.into()))
+    }
+
+    fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
+        result.unwrap_err().kind()
+    }
+
+    #[test]
+    fn what_is_asked_before_each_call_never_blocks() {
+        let (reader, writer) = asked();
+        let mut buffer = [0; 4096];
+        assert_eq!(kind(reader.recv(&mut buffer)), ErrorKind::WouldBlock);
+        assert_eq!(kind(reader.check_readable()), ErrorKind::WouldBlock);
+        let mut written = 0;
+        loop {
+            match writer.send(&[7; 100_000]) {
+                Ok(sent) => written += sent,
+                Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        assert!(written >= 4096, "{written}");
+        reader.check_readable().unwrap();
+        while written > 0 {
+            written -= reader.recv(&mut buffer).unwrap();
+        }
+        assert_eq!(kind(reader.recv(&mut buffer)), ErrorKind::WouldBlock);
+        let slices = [IoSlice::new(b""), IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+        assert_eq!(writer.send_vectored(&slices).unwrap(), 2);
+        drop(writer);
+        assert_eq!(reader.recv(&mut buffer).unwrap(), 2);
+        assert_eq!(reader.recv(&mut buffer).unwrap(), 0, "the end");
+    }
+
+    #[test]
+    fn what_comes_last_waits_for_its_reader() {
+        let (reader, writer) = io::pipe().unwrap();
+        for make in [SharedFd::Asked as fn(OwnedFd) -> SharedFd, own] {
+            let end = make(writer.try_clone().unwrap().into());
+            let mut from = reader.try_clone().unwrap();
+            let slow = std::thread::spawn(move || {
+                let mut all = vec![0; 200_000];
+                from.read_exact(&mut all).unwrap();
+            });
+            end.send_last(&[1; 200_000]).unwrap();
+            slow.join().unwrap();
+        }
+        drop(reader);
+        let end = SharedFd::Asked(writer.into());
+        assert_eq!(kind(end.send_last(b"x")), ErrorKind::BrokenPipe);
+    }
+
+    fn own(fd: OwnedFd) -> SharedFd {
+        let end = SharedFd::new(fd.as_fd()).unwrap();
+        assert!(matches!(end, SharedFd::Own(_)) || cfg!(not(target_os = "linux")));
+        end
+    }
+
+    #[test]
+    fn what_can_not_be_opened_anew_is_asked() {
+        let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).unwrap();
+        assert!(matches!(SharedFd::new(master.as_fd()).unwrap(), SharedFd::Asked(_)));
+        // No file comes here; it would do no harm.
+        let file = File::open("/dev/null").unwrap();
+        assert!(matches!(SharedFd::new(file.as_fd()).unwrap(), SharedFd::Asked(_)));
+    }
+}
