@@ -36,11 +36,11 @@ pub enum Kind {
     TcpStream,
     /// A [`UdpSocket`](crate::net::UdpSocket).
     UdpSocket,
-    /// A listener for local connections.
+    /// A [`UnixListener`](crate::net::UnixListener).
     UnixListener,
-    /// A local connection.
+    /// A [`UnixStream`](crate::net::UnixStream), or a connect that waits for room.
     UnixStream,
-    /// A local socket for datagrams.
+    /// A [`UnixDatagram`](crate::net::UnixDatagram).
     UnixDatagram,
     /// A [`Pipe`](crate::net::Pipe).
     Pipe,

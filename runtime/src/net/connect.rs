@@ -179,7 +179,16 @@ fn begin(
     Ok(stream)
 }
 
-fn wait(stream: &Rc<Stream<TcpStream>>, connecting: Connecting<TcpStream>) {
+/// The request for `stream`, whose socket connects, or has.
+#[cfg(unix)]
+pub(super) fn follow<S: StreamHandle>(stream: &Rc<Stream<S>>) -> io::Result<Request<S>> {
+    stream.ask_for(Interest::WRITABLE)?;
+    let request = Connect::new(stream);
+    wait(stream, Connecting::Request(request.clone()));
+    Ok(Request::waiting(request))
+}
+
+fn wait<S: StreamHandle>(stream: &Rc<Stream<S>>, connecting: Connecting<S>) {
     stream.with_rare(|rare| rare.connecting = Some(Box::new(connecting)));
     stream.set(CONNECTING, true);
     stream.update();

@@ -25,7 +25,8 @@ impl Error for Failed {
     }
 }
 
-fn failed(doing: String, error: io::Error) -> io::Error {
+/// `error`, and what was tried when it came.
+pub(super) fn failed(doing: String, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Failed { doing, error })
 }
 

@@ -59,15 +59,7 @@ impl TcpStream {
     /// [`drained`](Self::drained) first. The stream, if there is a clone of it, goes on then.
     /// [`Closed`](crate::Closed), or what closed it.
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        self.0.check_open()?;
-        if self.0.is_writing() {
-            let bytes = self.write_queue_size();
-            let message = format!("the stream can't be handed on: it writes still, {bytes} bytes");
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
-        }
-        let socket = self.0.take_channel().ok_or(Closed)?;
-        self.close();
-        Ok(socket.into())
+        Ok(self.0.hand_off()?.into())
     }
 
     /// The same connection once more, for what this crate has no call for. Both are ends of one socket:

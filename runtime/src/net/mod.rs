@@ -22,6 +22,8 @@ pub(crate) mod stream;
 mod tcp;
 mod tcp_listener;
 mod udp;
+#[cfg(unix)]
+mod unix;
 
 use addr::Target;
 pub use addr::ToAddr;
@@ -33,3 +35,8 @@ pub use stream::ByteStream;
 pub use tcp::TcpStream;
 pub use tcp_listener::{Dropped, TcpListener};
 pub use udp::{Interface, Received, UdpOptions, UdpSocket, Undelivered};
+#[cfg(unix)]
+pub use unix::{
+    ReceivedFds, ToUnixAddr, UCred, UnixDatagram, UnixListener, UnixOptions, UnixReceived,
+    UnixStream,
+};

@@ -5,6 +5,8 @@ use std::io::{self, IoSlice};
 use polling::AsSource;
 use socket2::Socket;
 
+use super::{Descriptor, ReceivedFds};
+
 /// What a stream reads from and writes to. It does not block, or blocks for a moment only.
 pub(crate) trait Channel: AsSource + 'static {
     /// Reads what is there; 0 is the end.
@@ -16,6 +18,20 @@ pub(crate) trait Channel: AsSource + 'static {
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;
 
     fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Sends descriptors too, with the first of the bytes: if anything is sent they are.
+    fn send_with_fds(&self, _slices: &[IoSlice<'_>], _fds: &[Descriptor]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Reads what is there, and takes up to `max_fds` descriptors that come with it.
+    fn recv_with_fds(
+        &self,
+        buffer: &mut [u8],
+        _max_fds: usize,
+    ) -> io::Result<(usize, ReceivedFds)> {
+        Ok((self.recv(buffer)?, ReceivedFds::default()))
+    }
 
     /// Lets the reader read the end, if that takes more than to close it.
     fn end(&self) -> io::Result<()>;
@@ -50,6 +66,16 @@ impl Channel for Socket {
 
     fn send_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         super::send_vectored(self, slices)
+    }
+
+    #[cfg(unix)]
+    fn send_with_fds(&self, slices: &[IoSlice<'_>], fds: &[Descriptor]) -> io::Result<usize> {
+        super::send_with_fds(self, slices, fds, None)
+    }
+
+    #[cfg(unix)]
+    fn recv_with_fds(&self, buffer: &mut [u8], max_fds: usize) -> io::Result<(usize, ReceivedFds)> {
+        super::recv_with_fds(self, buffer, max_fds)
     }
 
     fn end(&self) -> io::Result<()> {

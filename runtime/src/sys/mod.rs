@@ -5,6 +5,7 @@ mod datagram;
 mod descriptor;
 mod file_watch;
 mod interface;
+mod local;
 mod pipe;
 mod process;
 pub(crate) mod signal;
@@ -23,6 +24,9 @@ pub(crate) use descriptor::*;
 pub(crate) use file_watch::*;
 pub use file_watch::{FsChange, NotWatched};
 pub(crate) use interface::interface_index;
+pub(crate) use local::*;
+#[cfg(unix)]
+pub use local::{ReceivedFds, UCred, UnixReceived};
 #[cfg(unix)]
 pub(crate) use pipe::*;
 #[cfg(unix)]

@@ -23,6 +23,7 @@ const UNSAFE: &[&str] = &[
     "sys/datagram/linux.rs",
     "sys/datagram/source.rs",
     "sys/datagram/windows.rs",
+    "sys/local/linux.rs",
     "sys/process/unix.rs",
     "sys/signal/action.rs",
     "sys/signal/post.rs",

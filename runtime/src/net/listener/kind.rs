@@ -15,6 +15,8 @@ pub(crate) trait ListenerHandle: Sized + 'static {
     type Stream: Deref<Target = Handle> + 'static;
     /// Where it comes from.
     type Address: 'static;
+    /// What ends with the listener, just before its socket closes.
+    type Guard: 'static;
 
     fn wrap(listener: Rc<Listener<Self>>) -> Self;
     fn listener(&self) -> &Rc<Listener<Self>>;
@@ -25,9 +27,13 @@ pub(crate) trait ListenerHandle: Sized + 'static {
 /// Gives a handle type over [`Listener`] the methods of a listener. `$accept` is the system's call.
 macro_rules! listener {
     ($name:ident, $stream:ident, $address:ty, $accept:path) => {
+        crate::net::listener::listener!($name, $stream, $address, $accept, ());
+    };
+    ($name:ident, $stream:ident, $address:ty, $accept:path, $guard:ty) => {
         impl crate::net::listener::ListenerHandle for $name {
             type Stream = $stream;
             type Address = $address;
+            type Guard = $guard;
 
             fn wrap(listener: std::rc::Rc<crate::net::listener::Listener<Self>>) -> Self {
                 Self(listener)

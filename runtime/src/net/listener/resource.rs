@@ -35,6 +35,7 @@ const SHED_AT_ONCE: usize = 1024;
 pub(crate) struct Listener<L: ListenerHandle> {
     handle: Handle,
     socket: Watched<Socket>,
+    guard: Cell<Option<L::Guard>>,
     on_connection: CallbackSlot<OnConnection<L>>,
     on_error: CallbackSlot<OnError<L>>,
     is_listening: Cell<bool>,
@@ -66,6 +67,7 @@ impl<L: ListenerHandle> Listener<L> {
         Handle::make(lp, kind, |handle| Self {
             socket: Watched::new(&handle.state().poller, socket),
             handle,
+            guard: Cell::default(),
             on_connection: CallbackSlot::default(),
             on_error: CallbackSlot::default(),
             is_listening: Cell::new(false),
@@ -97,6 +99,17 @@ impl<L: ListenerHandle> Listener<L> {
             let f = Box::new(move |listener: &L, error| f(listener, error).into_result());
             drop(self.on_error.set(f));
         }
+    }
+
+    /// Gives the listener what is to be dropped just before its socket closes.
+    #[cfg_attr(windows, expect(dead_code, reason = "nothing there has a guard"))]
+    pub(crate) fn set_guard(&self, guard: Option<L::Guard>) {
+        self.guard.set(guard);
+    }
+
+    #[cfg_attr(windows, expect(dead_code, reason = "as above"))]
+    pub(crate) fn take_guard(&self) -> Option<L::Guard> {
+        self.guard.take()
     }
 
     pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
@@ -305,6 +318,7 @@ impl<L: ListenerHandle> Resource for Listener<L> {
         if let Some(timer) = self.paused.take() {
             self.handle.state().disarm(timer);
         }
+        drop(self.guard.take());
         self.socket.close();
         self.acceptors.wake();
     }
@@ -321,6 +335,7 @@ impl<L: ListenerHandle> Resource for Listener<L> {
 impl<L: ListenerHandle> Drop for Listener<L> {
     /// Its last owner is gone. The timer must not meet another resource in this slot.
     fn drop(&mut self) {
+        drop(self.guard.take());
         if let Some(timer) = self.paused.take() {
             self.handle.state().disarm(timer);
         }

@@ -20,6 +20,8 @@
 mod idle;
 mod kind;
 mod lent;
+#[cfg_attr(windows, expect(dead_code, reason = "no channel there takes descriptors"))]
+mod passing;
 mod queue;
 mod rare;
 mod reading;

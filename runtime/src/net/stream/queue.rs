@@ -1,12 +1,13 @@
 //! The write queue of a stream: what the kernel did not take at once, and who waits for it.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 
 use crate::base::Wakers;
 use crate::event_loop::{InFlight, copy_of};
 use crate::request::Plain;
+use crate::sys::Descriptor;
 
 /// Above this many queued bytes a stream is full: a soft line.
 const HIGH_WATER: usize = 64 * 1024;
@@ -39,6 +40,8 @@ pub(super) struct Writing {
 pub(super) struct Entry {
     bytes: Box<[u8]>,
     written: usize,
+    /// To go with the first of the bytes; none when that is gone.
+    fds: Box<[Descriptor]>,
     owner: Owner,
 }
 
@@ -88,10 +91,27 @@ impl Writing {
         self.size > self.limit || self.queue.len() >= QUEUED_WRITES
     }
 
-    pub(super) fn push(&mut self, bytes: Box<[u8]>, owner: Owner) {
+    pub(super) fn push(&mut self, bytes: Box<[u8]>, fds: Box<[Descriptor]>, owner: Owner) {
         self.size += bytes.len();
         self.was_full |= self.size > self.high_water;
-        self.queue.push_back(Entry { bytes, written: 0, owner });
+        self.queue.push_back(Entry { bytes, written: 0, fds, owner });
+    }
+
+    /// Fills `slices` with what one system call can write: how many, and the descriptors that go with
+    /// the first byte. Those of a later entry wait until that is the first.
+    pub(super) fn next<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> (usize, &'a [Descriptor]) {
+        let (mut count, mut fds) = (0, &[][..]);
+        for (slice, entry) in slices.iter_mut().zip(&self.queue) {
+            if !entry.fds.is_empty() {
+                if count > 0 {
+                    break;
+                }
+                fds = &entry.fds;
+            }
+            *slice = IoSlice::new(entry.rest());
+            count += 1;
+        }
+        (count, fds)
     }
 
     /// `written` bytes are gone: finishes the entries that are.
@@ -100,7 +120,10 @@ impl Writing {
         while let Some(entry) = self.queue.front_mut() {
             let left = entry.bytes.len() - entry.written;
             if written < left {
-                entry.written += written;
+                if written > 0 {
+                    entry.written += written;
+                    entry.fds = Box::default();
+                }
                 return;
             }
             written -= left;

@@ -4,6 +4,7 @@
 
 use super::idle::Idle;
 use super::kind::StreamHandle;
+use super::passing::Taking;
 use super::queue::Writing;
 use super::resource::{BUSY, QUEUED, RARE, Stream};
 use super::writing::OnDrain;
@@ -17,11 +18,13 @@ pub(crate) struct Rare<S: StreamHandle> {
     pub(super) on_drain: Option<Box<OnDrain<S>>>,
     pub(super) idle: Option<Box<Idle>>,
     pub(crate) connecting: Option<Box<Connecting<S>>>,
+    /// What a callback that takes descriptors is given.
+    pub(super) taking: Option<Box<Taking>>,
 }
 
 impl<S: StreamHandle> Default for Rare<S> {
     fn default() -> Self {
-        Self { writing: None, on_drain: None, idle: None, connecting: None }
+        Self { writing: None, on_drain: None, idle: None, connecting: None, taking: None }
     }
 }
 

@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::kind::StreamHandle;
 use super::resource::{
-    CONNECTING, END_TOLD, FAILED, PAUSED, RARE, READ_ENDED, READABLE, READING, Stream, WRITE_ONLY,
+    CONNECTING, END_TOLD, FAILED, PAUSED, RARE, READ_ENDED, READABLE, READING, Stream, TAKES_FDS,
+    WRITE_ONLY,
 };
 use crate::base::{Waiter, Wakers};
 use crate::error::{Outcome, Result};
@@ -74,7 +75,7 @@ impl<S: StreamHandle> Stream<S> {
         }
         self.ask_for(Interest::READABLE)?;
         self.set(READING, true);
-        self.set(PAUSED, false);
+        self.set(PAUSED | TAKES_FDS, false);
         Ok(())
     }
 
@@ -113,7 +114,7 @@ impl<S: StreamHandle> Stream<S> {
         }
         let stream = S::wrap(self);
         let me = stream.stream();
-        let read = me.with_channel(|channel| channel.recv(d.buffer));
+        let read = me.receive(d.buffer);
         me.read_on(&stream, read, d)
     }
 
@@ -156,12 +157,14 @@ impl<S: StreamHandle> Stream<S> {
             };
             self.note_activity();
             self.hand_over(stream, length, d)?;
-            let is_all = length < d.buffer.len() || reads == READS_PER_EVENT;
+            // Descriptors end a read, whatever is behind them.
+            let is_short = length < d.buffer.len() && !self.has(TAKES_FDS);
+            let is_all = is_short || reads == READS_PER_EVENT;
             // The callback may have stopped, paused or closed.
             if is_all || !self.is_just(READING, READING | PAUSED) {
                 break;
             }
-            read = self.with_channel(|channel| channel.recv(d.buffer));
+            read = self.receive(d.buffer);
         }
         Ok(())
     }
@@ -300,10 +303,18 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.try_read_by(|channel| self.recv(channel, buffer))
+    }
+
+    /// Tries `read`, without waiting.
+    pub(crate) fn try_read_by<R>(
+        &self,
+        read: impl FnOnce(&S::Channel) -> io::Result<R>,
+    ) -> io::Result<R> {
         if !self.is_just(0, READING | WRITE_ONLY) {
             return Err(self.why_not_read());
         }
-        let read = self.with_channel(|channel| self.recv(channel, buffer))?;
+        let read = self.with_channel(read)?;
         self.note_activity();
         Ok(read)
     }

@@ -10,6 +10,7 @@ use super::kind::StreamHandle;
 use super::rare::Rare;
 use super::reading::OnRead;
 use crate::base::Wakers;
+use crate::error::Closed;
 use crate::event_loop::{
     ActiveKind, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State,
 };
@@ -45,6 +46,9 @@ pub(super) const IDLE: u16 = 2048;
 pub(super) const RARE: u16 = 4096;
 /// It has no reading direction.
 pub(super) const WRITE_ONLY: u16 = 8192;
+
+/// The read callback, while there is one, takes descriptors.
+pub(super) const TAKES_FDS: u16 = 16384;
 
 /// What a channel can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,9 +147,18 @@ impl<S: StreamHandle> Stream<S> {
         self.channel.with(f)
     }
 
-    /// Gives the channel up, unless it is closed.
-    pub(crate) fn take_channel(&self) -> Option<S::Channel> {
-        self.channel.take()
+    /// Gives the channel up, for who goes on with it elsewhere: the stream is closed, and refuses if it
+    /// writes still.
+    pub(crate) fn hand_off(self: &Rc<Self>) -> io::Result<S::Channel> {
+        self.check_open()?;
+        if self.is_writing() {
+            let bytes = self.write_queue_size();
+            let message = format!("the stream can't be handed on: it writes still, {bytes} bytes");
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
+        }
+        let channel = self.channel.take().ok_or(Closed)?;
+        self.close();
+        Ok(channel)
     }
 
     /// Asks for what `more` says, besides what is asked for already.
@@ -247,7 +260,7 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn ready(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         // The usual events have one test: data for a callback, or for a task, and nothing else to do.
-        const OTHER: u16 = PAUSED | CONNECTING | QUEUED | IDLE;
+        const OTHER: u16 = PAUSED | CONNECTING | QUEUED | IDLE | TAKES_FDS;
         if ready.is_readable() && self.is_just(READING, READING | OTHER) {
             self.call_reader(d)
         } else if ready.is_readable() && self.is_just(0, READING | OTHER) {

@@ -18,7 +18,7 @@ use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
-use crate::sys::{self, Channel};
+use crate::sys::{self, Channel, Descriptor};
 use crate::task::{coop, keep};
 
 /// System calls of one event: a quick peer and a long queue must not starve the other connections.
@@ -62,7 +62,7 @@ impl<S: StreamHandle> Stream<S> {
         self.with_writing(|writing| writing.limit = bytes);
     }
 
-    fn check_writable(&self) -> io::Result<()> {
+    pub(super) fn check_writable(&self) -> io::Result<()> {
         self.check_open()?;
         if self.has(WRITE_ENDED) {
             return Err(self.write_error().unwrap_or_else(sys::broken_pipe));
@@ -91,7 +91,7 @@ impl<S: StreamHandle> Stream<S> {
     #[inline(never)]
     pub(crate) fn write_vectored(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Request<()> {
         let written = self.write_now(slices);
-        self.request_rest(written)
+        self.request_rest(written, Box::default())
     }
 
     /// The rest of a write whose first attempt did not do all of it.
@@ -102,16 +102,20 @@ impl<S: StreamHandle> Stream<S> {
         sent: io::Result<usize>,
     ) -> Request<()> {
         let written = self.sent(sent).map(|written| rest_of(slices, written));
-        self.request_rest(written)
+        self.request_rest(written, Box::default())
     }
 
-    /// The request for what is still to be written, if anything.
-    fn request_rest(self: &Rc<Self>, rest: io::Result<Option<Box<[u8]>>>) -> Request<()> {
+    /// The request for what is still to be written, if anything, and what goes with it.
+    pub(super) fn request_rest(
+        self: &Rc<Self>,
+        rest: io::Result<Option<Box<[u8]>>>,
+        fds: Box<[Descriptor]>,
+    ) -> Request<()> {
         match rest {
             Ok(None) => Request::done(Ok(())),
             Ok(Some(rest)) => {
                 let request = Plain::new(self.state());
-                match self.enqueue(rest, Owner::Request(request.clone())) {
+                match self.enqueue(rest, fds, Owner::Request(request.clone())) {
                     Ok(()) => Request::waiting(request),
                     Err(error) => Request::done(Err(error)),
                 }
@@ -142,7 +146,7 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     /// What an attempt has brought.
-    fn sent(self: &Rc<Self>, sent: io::Result<usize>) -> io::Result<usize> {
+    pub(super) fn sent(self: &Rc<Self>, sent: io::Result<usize>) -> io::Result<usize> {
         match sent {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             Err(error) => {
@@ -153,7 +157,12 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
-    fn enqueue(self: &Rc<Self>, bytes: Box<[u8]>, owner: Owner) -> io::Result<()> {
+    fn enqueue(
+        self: &Rc<Self>,
+        bytes: Box<[u8]>,
+        fds: Box<[Descriptor]>,
+        owner: Owner,
+    ) -> io::Result<()> {
         let is_over = self.with_writing(|writing| writing.is_over_limit());
         if is_over {
             drop(owner);
@@ -165,7 +174,7 @@ impl<S: StreamHandle> Stream<S> {
             self.writing_failed(&error);
             return Err(error);
         }
-        self.with_writing(|writing| writing.push(bytes, owner));
+        self.with_writing(|writing| writing.push(bytes, fds, owner));
         self.update();
         Ok(())
     }
@@ -272,15 +281,15 @@ impl<S: StreamHandle> Stream<S> {
         for _ in 0..WRITES_PER_EVENT {
             let sent = self.with_writing(|writing| {
                 let mut slices = [IoSlice::new(&[]); SLICES];
-                let mut count = 0;
-                for (slice, entry) in slices.iter_mut().zip(&writing.queue) {
-                    *slice = IoSlice::new(entry.rest());
-                    count += 1;
-                }
-                if count == 0 {
+                let (count, fds) = writing.next(&mut slices);
+                let slices = &slices[..count];
+                if slices.is_empty() {
                     return None;
                 }
-                Some(self.with_channel(|channel| channel.send_vectored(&slices[..count])))
+                Some(self.with_channel(|channel| match fds {
+                    [] => channel.send_vectored(slices),
+                    fds => channel.send_with_fds(slices, fds),
+                }))
             });
             match sent {
                 None => return self.emptied(),
@@ -422,7 +431,7 @@ impl<S: StreamHandle> Stream<S> {
         if let Some(rest) = self.write_now(slices)?
             && !rest.is_empty()
         {
-            self.enqueue(rest, Owner::Nobody(InFlight::new(self.state())))?;
+            self.enqueue(rest, Box::default(), Owner::Nobody(InFlight::new(self.state())))?;
         }
         Poll::Ready(Ok(length))
     }

@@ -1,0 +1,21 @@
+//! Local datagrams, for callbacks and tasks.
+//!
+//! ```text
+//!              ┌──────────────── UnixDatagram ────────────────┐
+//!   Ready ────▶│ receiving   whole messages, in order         │─▶ callback, or waiting tasks
+//!   sendmsg ◀──│ sending     at once, else a lane of its      │◀─ send, send_to
+//!              │             destination                      │
+//!              └──────────────────────────────────────────────┘
+//! ```
+//!
+//! Unlike a datagram of the network none is lost: a destination that does not receive lets its senders wait.
+//! So each destination has a lane of its own, and one that never receives holds up nobody else.
+
+mod buffer;
+mod lanes;
+mod receiving;
+mod resource;
+mod sending;
+mod socket;
+
+pub use socket::UnixDatagram;
