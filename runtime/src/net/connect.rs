@@ -189,14 +189,14 @@ pub(super) fn follow<S: StreamHandle>(stream: &Rc<Stream<S>>) -> io::Result<Requ
 }
 
 fn wait<S: StreamHandle>(stream: &Rc<Stream<S>>, connecting: Connecting<S>) {
-    stream.with_rare(|rare| rare.connecting = Some(Box::new(connecting)));
+    stream.with_rare(|rare| rare.set_connecting(connecting));
     stream.set(CONNECTING, true);
     stream.update();
 }
 
 /// The system has an answer.
 pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher<'_>) -> Flow {
-    let Some(connecting) = stream.ask_rare(|rare| rare.connecting.take()) else {
+    let Some(connecting) = stream.ask_rare(|rare| rare.take_connecting()) else {
         return Ok(());
     };
     let failed = stream.with_channel(Channel::take_error).unwrap_or_else(Some);
@@ -220,7 +220,7 @@ pub(super) fn advance<S: StreamHandle>(stream: Rc<Stream<S>>, d: &mut Dispatcher
 impl<S: StreamHandle> Stream<S> {
     /// In the closing phase: a connect that was under way ends as cancelled.
     pub(super) fn cancel_connect(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
-        let connecting = self.ask_rare(|rare| rare.connecting.take())?;
+        let connecting = self.ask_rare(|rare| rare.take_connecting())?;
         let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
         Some(connecting.settle(self, Err(error), d))
     }

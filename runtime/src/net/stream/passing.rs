@@ -16,7 +16,7 @@ use crate::request::Request;
 use crate::sys::{Channel, Descriptor, ReceivedFds};
 
 /// What a callback that takes descriptors is given with the bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Taking {
     max_fds: usize,
     received: ReceivedFds,
@@ -82,7 +82,8 @@ impl<S: StreamHandle> Stream<S> {
         });
         // It did not start beside another, whose descriptors stay its own.
         if !was_reading && self.has(READING) {
-            self.with_rare(|rare| rare.taking.get_or_insert_default().max_fds = max_fds);
+            let taking = Taking { max_fds, received: ReceivedFds::default() };
+            self.with_rare(|rare| rare.set_taking(taking));
             self.set(TAKES_FDS, true);
         }
     }
@@ -92,15 +93,21 @@ impl<S: StreamHandle> Stream<S> {
         if !self.has(TAKES_FDS) {
             return self.with_channel(|channel| channel.recv(buffer));
         }
-        let max_fds = self.with_rare(|rare| rare.taking.get_or_insert_default().max_fds);
+        let max_fds = self.ask_rare(|rare| rare.taking().map_or(0, |taking| taking.max_fds));
         let (read, received) =
             self.with_channel(|channel| channel.recv_with_fds(buffer, max_fds))?;
-        self.with_rare(|rare| rare.taking.get_or_insert_default().received = received);
+        self.ask_rare(|rare| {
+            if let Some(taking) = rare.taking() {
+                taking.received = received;
+            }
+        });
         Ok(read)
     }
 
     fn take_received(&self) -> ReceivedFds {
-        self.ask_rare(|rare| std::mem::take(&mut rare.taking.get_or_insert_default().received))
+        self.ask_rare(|rare| {
+            rare.taking().map(|taking| std::mem::take(&mut taking.received)).unwrap_or_default()
+        })
     }
 
     /// Reads for a task: into `buffer`, and up to `max_fds` descriptors.

@@ -17,21 +17,60 @@ pub(crate) struct Rare<S: StreamHandle> {
     /// The drain callback; it is out while it runs.
     pub(super) on_drain: Option<Box<OnDrain<S>>>,
     pub(super) idle: Option<Box<Idle>>,
-    pub(crate) connecting: Option<Box<Connecting<S>>>,
-    /// What a callback that takes descriptors is given.
-    pub(super) taking: Option<Box<Taking>>,
+    errand: Option<Box<Errand<S>>>,
+}
+
+/// What a stream does before it is used, or what its callback takes then. One word for both: with another
+/// one a stream with a drain callback would take 16 bytes more.
+enum Errand<S: StreamHandle> {
+    Connecting(Connecting<S>),
+    Taking(Taking),
 }
 
 impl<S: StreamHandle> Default for Rare<S> {
     fn default() -> Self {
-        Self { writing: None, on_drain: None, idle: None, connecting: None, taking: None }
+        Self { writing: None, on_drain: None, idle: None, errand: None }
     }
 }
 
 impl<S: StreamHandle> Rare<S> {
+    pub(crate) fn set_connecting(&mut self, connecting: Connecting<S>) {
+        self.errand = Some(Box::new(Errand::Connecting(connecting)));
+    }
+
+    pub(crate) fn take_connecting(&mut self) -> Option<Connecting<S>> {
+        match *self.errand.take()? {
+            Errand::Connecting(connecting) => Some(connecting),
+            // It is read from, and its connect is past.
+            taking @ Errand::Taking(_) => {
+                self.errand = Some(Box::new(taking));
+                None
+            }
+        }
+    }
+
+    fn connecting(&self) -> Option<&Connecting<S>> {
+        match self.errand.as_deref()? {
+            Errand::Connecting(connecting) => Some(connecting),
+            Errand::Taking(_) => None,
+        }
+    }
+
+    /// A callback takes `max_fds` descriptors from now on.
+    pub(super) fn set_taking(&mut self, taking: Taking) {
+        self.errand = Some(Box::new(Errand::Taking(taking)));
+    }
+
+    pub(super) fn taking(&mut self) -> Option<&mut Taking> {
+        match self.errand.as_deref_mut()? {
+            Errand::Taking(taking) => Some(taking),
+            Errand::Connecting(_) => None,
+        }
+    }
+
     /// The requests in flight, by kind.
     pub(super) fn requests(&self) -> Vec<(ActiveKind, usize)> {
-        let connects = self.connecting.iter().filter(|connecting| connecting.is_request()).count();
+        let connects = usize::from(self.connecting().is_some_and(Connecting::is_request));
         let mut requests = vec![(ActiveKind::Connect, connects)];
         if let Some(writing) = &self.writing {
             requests.push((ActiveKind::Write, writing.queue.len() + writing.finished.len()));
@@ -43,9 +82,9 @@ impl<S: StreamHandle> Rare<S> {
     }
 
     /// The end of the stream: drops the callbacks, gives up what is in flight.
-    pub(super) fn discard(self) {
-        drop(self.on_drain);
-        if let Some(connecting) = self.connecting {
+    pub(super) fn discard(mut self) {
+        drop(self.on_drain.take());
+        if let Some(connecting) = self.take_connecting() {
             connecting.abandon();
         }
         if let Some(writing) = self.writing {
