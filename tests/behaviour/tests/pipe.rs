@@ -141,3 +141,63 @@ fn what_can_not_be_waited_for_is_no_pipe() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("Directory"), "{error}");
 }
+
+#[test]
+fn a_fifo_of_the_file_system_has_the_directions_it_was_opened_for() {
+    let (mut lp, _, _guard) = start();
+    let path = std::env::temp_dir().join(format!("fifo-{}", std::process::id()));
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    if !made.is_ok_and(|made| made.success()) {
+        return behaviour::tell("skipped: no mkfifo");
+    }
+    lp.block_on(async {
+        // Both at once, so that neither open waits for the other.
+        let both = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        let write = std::fs::File::options().write(true).open(&path).unwrap();
+        let read = std::fs::File::open(&path).unwrap();
+        drop(both);
+        std::fs::remove_file(&path).unwrap();
+        let reader = Pipe::from_std(std::os::fd::OwnedFd::from(read)).unwrap();
+        let writer = Pipe::from_std(std::os::fd::OwnedFd::from(write)).unwrap();
+        assert_eq!(reader.write("x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        writer.write("through").await.unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(reader.read(&mut buffer).await.unwrap(), 7);
+        writer.close();
+        assert_eq!(reader.read(&mut buffer).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_socket_is_a_pipe_with_both_directions() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let [one, other] =
+            [one, other].map(|end| Pipe::from_std(std::os::fd::OwnedFd::from(end)).unwrap());
+        one.write("there").await.unwrap();
+        one.shutdown().await.unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(other.read(&mut buffer).await.unwrap(), 5);
+        assert_eq!(other.read(&mut buffer).await.unwrap(), 0);
+        other.write("back").await.unwrap();
+        assert_eq!(one.read(&mut buffer).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn an_end_is_closed_from_inside_its_own_callback_with_data_left() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let (reader, writer) = Pipe::pair().unwrap();
+    writer.write(vec![1; 200_000]);
+    let seen = log.clone();
+    reader.read_start(move |reader, data| {
+        seen.push(if data.unwrap().is_empty() { "end" } else { "data" });
+        reader.close();
+    });
+    let seen = log.clone();
+    writer.closed().callback(move |result| seen.push(result.unwrap_err().kind()));
+    assert!(!lp.run().unwrap());
+    log.expect(["data", "broken pipe"]);
+}

@@ -678,6 +678,62 @@ fn one_stream_is_piped_into_another() {
     });
 }
 
+#[test]
+fn many_slices_go_to_and_fro_whole() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let echo = spawn(async move {
+            let mut buffer = vec![0; 5_000];
+            while let Ok(n @ 1..) = other.read(&mut buffer).await {
+                other.write(&buffer[..n]).await.unwrap();
+            }
+        });
+        let slices: Vec<Vec<u8>> = (0..2_000).map(|n| vec![n as u8; n % 70]).collect();
+        let expected = slices.concat();
+        for _ in 0..5 {
+            let slices: Vec<_> = slices.iter().map(|slice| io::IoSlice::new(slice)).collect();
+            let written = one.write_vectored(&slices);
+            let (mut got, mut buffer) = (Vec::new(), vec![0; 3_000]);
+            while got.len() < expected.len() {
+                let n = one.read(&mut buffer).await.unwrap();
+                got.extend_from_slice(&buffer[..n]);
+            }
+            assert!(got == expected);
+            written.await.unwrap();
+        }
+        one.shutdown().await.unwrap();
+        assert_eq!(one.read(&mut [0; 4]).await.unwrap(), 0);
+        echo.await.unwrap();
+    });
+}
+
+#[test]
+fn a_shutdown_is_told_before_the_close() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let (one, other) = UnixStream::pair().unwrap();
+    let seen = log.clone();
+    let closing = one.clone();
+    one.shutdown().callback(move |result| {
+        seen.push(format!("shut down {:?}", result.is_ok()));
+        closing.close();
+    });
+    let seen = log.clone();
+    one.closed().callback(move |_| seen.push("closed"));
+    // One that is closed first ends as cancelled, and before it all the same.
+    let seen = log.clone();
+    other.write(vec![0; 4 << 20]);
+    other.shutdown().callback(move |result| {
+        seen.push(format!("cancelled {}", Cancelled::is_in(&result.unwrap_err())));
+    });
+    let seen = log.clone();
+    other.closed().callback(move |_| seen.push("other closed"));
+    other.close();
+    lp.run().unwrap();
+    log.expect(["shut down true", "closed", "cancelled true", "other closed"]);
+}
+
 // --- from inside callbacks ---
 
 #[test]

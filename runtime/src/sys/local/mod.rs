@@ -27,11 +27,12 @@ pub(crate) type Descriptor = std::os::fd::OwnedFd;
 /// Nothing can be passed to another process.
 #[cfg(windows)]
 #[derive(Debug)]
-pub enum Descriptor {}
+pub(crate) enum Descriptor {}
 
 /// The descriptors that came with a read.
 #[derive(Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(windows, expect(dead_code, private_interfaces, unreachable_pub, reason = "none come"))]
 pub struct ReceivedFds {
     /// In the order of the sender's. They are closed on exec.
     pub fds: Vec<Descriptor>,
