@@ -51,7 +51,6 @@ pub mod handle;
 pub mod io;
 pub mod net;
 mod pool;
-#[cfg(unix)]
 pub mod process;
 mod reactor;
 mod request;

@@ -42,7 +42,7 @@ pub enum Kind {
     UnixStream,
     /// A [`UnixDatagram`](crate::net::UnixDatagram).
     UnixDatagram,
-    /// A [`Pipe`](crate::net::Pipe).
+    /// A [`Pipe`](crate::net::Pipe); on Windows also what listens for them.
     Pipe,
     /// A [`Tty`](crate::io::Tty).
     Tty,
@@ -50,7 +50,7 @@ pub enum Kind {
     StdStream,
     /// A [`Signal`](crate::handle::Signal).
     Signal,
-    /// A child process.
+    /// A [`Process`](crate::process::Process).
     Process,
     /// An [`FsEvent`](crate::handle::FsEvent).
     FsEvent,

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use super::{Loop, State, handle};
+use crate::sys;
 use crate::task::ExitPayload;
 
 impl Drop for Loop {
@@ -26,6 +27,7 @@ impl Drop for Loop {
             // The second round meets what Drop code of the first one left, such as a waker.
             state.drop_all(&mut end);
         }
+        sys::let_pipes_drain();
         if let Some(payload) = end.panic.take()
             && !std::thread::panicking()
         {

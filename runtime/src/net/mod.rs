@@ -12,8 +12,9 @@ mod connect;
 mod errors;
 mod hand_off;
 mod listener;
+#[cfg(windows)]
+mod named_pipe;
 mod options;
-#[cfg(unix)]
 mod pipe;
 pub(crate) mod pipe_to;
 mod race;
@@ -28,8 +29,9 @@ mod unix;
 use addr::Target;
 pub use addr::ToAddr;
 pub use listener::Incoming;
+#[cfg(windows)]
+pub use named_pipe::PipeListener;
 pub use options::TcpOptions;
-#[cfg(unix)]
 pub use pipe::Pipe;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;

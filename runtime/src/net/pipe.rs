@@ -1,16 +1,15 @@
 //! Pipes: byte streams between processes, and within one.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use super::stream::{Directions, Stream, byte_stream};
 use crate::event_loop::{Kind, LoopRef, current};
 use crate::handle::handle_type;
-use crate::sys::{self, PipeEnd};
+use crate::sys::{self, PipeEnd, PipeHandle};
 
 handle_type! {
     /// One end of a pipe, for callbacks and tasks: an anonymous pipe, a FIFO, the standard streams of a
-    /// child process.
+    /// child process; on Windows a named pipe too.
     ///
     /// Most pipes have one direction. The end to write refuses to read with `ENOTCONN`, and closes once
     /// it is shut down, which is how its reader learns of the end. The end to read refuses to write with
@@ -20,6 +19,17 @@ handle_type! {
     /// # Errors
     /// To write to a pipe that nobody reads is `EPIPE`. The system also sends `SIGPIPE`, which a Rust
     /// program ignores from its start; a library in a program of another language sees to that itself.
+    ///
+    /// # Platform notes
+    /// On Windows, where only sockets can be waited for, threads carry the bytes of a pipe that is not a
+    /// [`pair`](Self::pair): one for each direction, with a few 64 KiB of buffers in between. So a write is
+    /// done when it is on its way. What is on its way when the stream closes is written all the same; the
+    /// end of a loop waits for that, 200 ms at most. What was read ahead is gone with the stream. A pipe
+    /// of two directions has no end for one of them: [`shutdown`](Self::shutdown) lets nothing follow, and the
+    /// peer is told by the close.
+    ///
+    /// Named pipes are Windows' local sockets: `Pipe::connect` and `PipeListener` exist there only, as
+    /// Unix has `UnixStream` and `UnixListener`.
     ///
     /// # Examples
     /// ```
@@ -73,10 +83,15 @@ impl Pipe {
     /// `InvalidInput` for a file or a directory, which the system does not wait for; the system's;
     /// [`LoopGone`](crate::LoopGone).
     ///
+    /// # Platform notes
+    /// On Windows it takes a handle (`OwnedHandle`) of a pipe or a console, not a socket. One for both
+    /// directions has to be opened with `FILE_FLAG_OVERLAPPED`; others are `Unsupported`. Who shares the
+    /// handle sees no difference.
+    ///
     /// # Panics
     /// If this thread has no current loop.
     #[track_caller]
-    pub fn from_std(end: impl Into<OwnedFd>) -> io::Result<Self> {
+    pub fn from_std(end: impl Into<PipeHandle>) -> io::Result<Self> {
         let lp = current();
         lp.check_open()?;
         Self::of_end(&lp, PipeEnd::new(end.into())?)

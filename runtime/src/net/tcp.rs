@@ -1,7 +1,7 @@
 //! TCP connections.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::Socket;
@@ -114,14 +114,8 @@ impl TcpStream {
     pub fn pair() -> io::Result<(Self, Self)> {
         let lp = current();
         lp.check_open()?;
-        let pair = pair_at((Ipv4Addr::LOCALHOST, 0).into());
-        let (one, other) = pair.or_else(|error| {
-            // A machine without IPv4.
-            pair_at((Ipv6Addr::LOCALHOST, 0).into()).map_err(|_| error)
-        })?;
-        one.set_nonblocking(true)?;
-        other.set_nonblocking(true)?;
-        Ok((Self::of_socket(&lp, one.into()), Self::of_socket(&lp, other.into())))
+        let (one, other) = sys::loopback_pair()?;
+        Ok((Self::of_socket(&lp, one), Self::of_socket(&lp, other)))
     }
 
     /// Takes a connection of the standard library over.
@@ -174,18 +168,5 @@ impl TcpStream {
         self.0.with_socket(|socket| socket.set_linger(Some(Duration::ZERO)))?;
         self.close();
         Ok(())
-    }
-}
-
-fn pair_at(address: SocketAddr) -> io::Result<(std::net::TcpStream, std::net::TcpStream)> {
-    let listener = std::net::TcpListener::bind(address)?;
-    let client = std::net::TcpStream::connect(listener.local_addr()?)?;
-    let local = client.local_addr()?;
-    loop {
-        let (accepted, peer) = listener.accept()?;
-        // Anybody on this machine may have been quicker.
-        if peer == local {
-            return Ok((accepted, client));
-        }
     }
 }

@@ -3,8 +3,6 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 
@@ -24,6 +22,11 @@ const OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
 /// otherwise, and no other descriptor that was opened by Rust. Its signals are not blocked, and
 /// `SIGPIPE` has its default action; what else is ignored here is ignored there.
 ///
+/// # Platform notes
+/// `arg0`, `uid`, `gid`, `process_group` and `fd` exist on Unix only: Windows has no such things for a
+/// process. What only Windows has is set on a command of the standard library
+/// (`raw_arg`, `creation_flags`), which becomes one of these by `into`.
+///
 /// # Examples
 /// ```
 /// # #[cfg(unix)]
@@ -40,12 +43,10 @@ const OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
 /// # fn main() {}
 /// ```
 pub struct Command {
-    std: std::process::Command,
+    pub(super) std: std::process::Command,
     /// Standard streams that were said: `output` captures the others.
     is_said: [bool; 3],
-    inheritance: Inheritance,
-    /// The largest number that a child has a descriptor by, once that is fixed.
-    attached: Option<RawFd>,
+    pub(super) inheritance: Inheritance,
     output_limit: usize,
     kill_on_drop: bool,
 }
@@ -65,12 +66,6 @@ impl Command {
     /// Adds arguments.
     pub fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
         self.std.args(args);
-        self
-    }
-
-    /// What the program sees as its own name, in place of the program's.
-    pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Self {
-        self.std.arg0(arg);
         self
     }
 
@@ -108,26 +103,10 @@ impl Command {
         self
     }
 
-    /// The user it runs as. It also loses the supplementary groups, if we are allowed to say so.
-    pub fn uid(&mut self, id: u32) -> &mut Self {
-        self.std.uid(id);
-        self
-    }
-
-    /// The group it runs as.
-    pub fn gid(&mut self, id: u32) -> &mut Self {
-        self.std.gid(id);
-        self
-    }
-
-    /// The process group it is in; 0 is a new one of its own.
-    pub fn process_group(&mut self, group: i32) -> &mut Self {
-        self.std.process_group(group);
-        self
-    }
-
     /// Lets it lead a session of its own, without our terminal: `setsid`. It still keeps the loop alive;
-    /// [`unref`](crate::handle::Handle::unref) the process for one that is to outlive us.
+    /// [`unref`](crate::handle::Handle::unref) the process for one that is to outlive us. On Windows it has
+    /// no console and is a process group of its own, and `creation_flags` that were set before are
+    /// replaced.
     pub fn detached(&mut self, detached: bool) -> &mut Self {
         self.inheritance.detached = detached;
         self
@@ -152,16 +131,6 @@ impl Command {
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.std.stderr(stderr);
         self.is_said[2] = true;
-        self
-    }
-
-    /// Gives it a descriptor by the number `number`, which is above 2. For a pipe to it give one end of
-    /// `std::io::pipe()`, and take the other over by [`Pipe::from_std`](crate::net::Pipe::from_std).
-    ///
-    /// The descriptor is ours until the command is dropped: a reader learns of the end only then. As
-    /// many as are added before the first spawn are passed on, each time.
-    pub fn fd(&mut self, number: RawFd, fd: impl Into<OwnedFd>) -> &mut Self {
-        self.inheritance.fds.push((fd.into(), number));
         self
     }
 
@@ -192,11 +161,7 @@ impl Command {
     pub fn spawn(&mut self) -> io::Result<Process> {
         let lp = current();
         lp.check_open()?;
-        self.attach().map_err(|error| self.cannot_run(error))?;
-        let child = {
-            let _reserved = Inheritance::reserve(self.attached.unwrap_or(2))?;
-            self.std.spawn().map_err(|error| self.cannot_run(error))?
-        };
+        let child = self.start().map_err(|error| self.cannot_run(error))?;
         Process::of_child(&lp, child, self.kill_on_drop)
     }
 
@@ -270,25 +235,9 @@ impl Command {
         if self.kill_on_drop { Unwanted::Ends } else { Unwanted::GoesOn }
     }
 
-    /// Fixes what the child inherits besides its standard streams.
-    fn attach(&mut self) -> io::Result<()> {
-        let invalid = |message: String| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        let mut numbers: Vec<_> = self.inheritance.fds.iter().map(|(_, number)| *number).collect();
-        numbers.sort_unstable();
-        if self.attached.is_some() && !numbers.is_empty() {
-            return invalid(format!("descriptor {} came after the first spawn", numbers[0]));
-        }
-        if let Some(number) = numbers.iter().find(|number| **number < 3) {
-            return invalid(format!("descriptor {number} is no number above 2"));
-        }
-        if let Some(pair) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-            return invalid(format!("descriptor {} was given twice", pair[0]));
-        }
-        if self.attached.is_none() && (self.inheritance.detached || !numbers.is_empty()) {
-            self.attached = Some(numbers.last().copied().unwrap_or(2));
-            std::mem::take(&mut self.inheritance).attach(&mut self.std);
-        }
-        Ok(())
+    fn start(&mut self) -> io::Result<std::process::Child> {
+        let _reserved = self.inheritance.prepare(&mut self.std)?;
+        self.std.spawn()
     }
 
     /// An error that says what could not be run.
@@ -304,7 +253,6 @@ impl From<std::process::Command> for Command {
             std,
             is_said: [false; 3],
             inheritance: Inheritance::default(),
-            attached: None,
             output_limit: OUTPUT_LIMIT,
             kill_on_drop: false,
         }

@@ -2,11 +2,13 @@
 
 use std::process::Child;
 
+use crate::sys;
+
 /// Lets a child that nobody waits for leave no zombie: a thread of its own waits for it, since there are
 /// few, and their loop may be gone.
 pub(super) fn adopt(mut child: Child) {
     // It may have ended by now; so has one that somebody else has waited for.
-    if !matches!(child.try_wait(), Ok(None)) {
+    if !sys::LEAVES_ZOMBIES || !matches!(child.try_wait(), Ok(None)) {
         return;
     }
     let reaper = std::thread::Builder::new().name("runtime-reaper".into()).stack_size(64 * 1024);

@@ -3,7 +3,6 @@
 use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};
 use std::rc::Rc;
 
@@ -17,7 +16,7 @@ use crate::handle::handle_type;
 use crate::net::Pipe;
 use crate::reactor::{Interest, Ready, Watched};
 use crate::request::{Plain, Request};
-use crate::sys;
+use crate::sys::{self, OwnedSource, PipeHandle};
 
 handle_type! {
     /// A child process, made by [`Command::spawn`](super::Command::spawn).
@@ -56,7 +55,7 @@ pub(crate) struct Inner {
     /// Out once it has ended, or nobody waits for it any more.
     child: Guarded<Option<Child>>,
     /// What reports its end, unless a thread does.
-    source: OnceCell<Watched<OwnedFd>>,
+    source: OnceCell<Watched<OwnedSource>>,
     /// How it has ended, once that is known.
     ended: Guarded<Option<io::Result<ExitStatus>>>,
     waiters: Guarded<VecDeque<Waiter>>,
@@ -148,6 +147,11 @@ impl Process {
     /// # Errors
     /// `ESRCH` once its end is known: no other process that has its number by then is hit. `EINVAL` for
     /// what is no signal; `PermissionDenied`; [`Closed`](crate::Closed).
+    ///
+    /// # Platform notes
+    /// Windows has no signals. `SIGINT`, `SIGQUIT`, `SIGKILL` and `SIGTERM` (2, 3, 9, 15) end the child at
+    /// once, with exit code 1; the others are `Unsupported`. The error once its end is known is
+    /// `NotFound` there.
     pub fn kill(&self, signum: i32) -> io::Result<()> {
         self.0.kill(signum)
     }
@@ -180,7 +184,7 @@ impl Streams {
     #[track_caller]
     fn of(lp: &LoopRef, child: &mut Child) -> io::Result<Self> {
         #[track_caller]
-        fn piped(lp: &LoopRef, end: Option<impl Into<OwnedFd>>) -> io::Result<Option<Pipe>> {
+        fn piped(lp: &LoopRef, end: Option<impl Into<PipeHandle>>) -> io::Result<Option<Pipe>> {
             let Some(end) = end else { return Ok(None) };
             Pipe::of_end(lp, sys::PipeEnd::new(end.into())?).map(Some)
         }
@@ -221,7 +225,7 @@ impl Inner {
         })
     }
 
-    fn watch_by(&self, source: OwnedFd) -> io::Result<()> {
+    fn watch_by(&self, source: OwnedSource) -> io::Result<()> {
         let source = self.source.get_or_init(|| Watched::new(&self.handle.state().poller, source));
         source.set_interest(self.handle.slot(), Interest::READABLE)
     }

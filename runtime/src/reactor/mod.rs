@@ -5,5 +5,5 @@ mod poller;
 mod wakeup;
 
 pub use interest::{Interest, Ready};
-pub(crate) use poller::{Poller, Watched};
+pub(crate) use poller::{Poller, Source, Watched};
 pub(crate) use wakeup::Wakeup;

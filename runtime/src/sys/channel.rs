@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 
 use polling::AsSource;
-use socket2::Socket;
+use socket2::{SockAddr, Socket};
 
 use super::{Descriptor, ReceivedFds};
 
@@ -52,6 +52,11 @@ pub(crate) trait Channel: AsSource + 'static {
     fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(None)
     }
+
+    /// The address of this end, if it has one.
+    fn own_name(&self) -> Option<SockAddr> {
+        None
+    }
 }
 
 impl Channel for Socket {
@@ -89,5 +94,9 @@ impl Channel for Socket {
 
     fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.take_error()
+    }
+
+    fn own_name(&self) -> Option<SockAddr> {
+        self.local_addr().ok()
     }
 }

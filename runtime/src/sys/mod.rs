@@ -6,6 +6,7 @@ mod descriptor;
 mod file_watch;
 mod interface;
 mod local;
+mod loopback;
 mod pipe;
 mod process;
 pub(crate) mod signal;
@@ -27,9 +28,8 @@ pub(crate) use interface::interface_index;
 pub(crate) use local::*;
 #[cfg(unix)]
 pub use local::{ReceivedFds, UCred, UnixReceived};
-#[cfg(unix)]
+pub(crate) use loopback::loopback_pair;
 pub(crate) use pipe::*;
-#[cfg(unix)]
 pub(crate) use process::*;
 #[cfg(unix)]
 pub(crate) use terminal::*;

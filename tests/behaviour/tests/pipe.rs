@@ -1,5 +1,4 @@
-//! Anonymous pipes and FIFOs: one direction each, ends, errors, back-pressure.
-#![cfg(unix)]
+//! Anonymous pipes: one direction each, ends, errors, back-pressure.
 
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
@@ -63,6 +62,19 @@ fn a_writer_learns_that_nobody_reads() {
         let error = writer.write("x").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         assert_eq!(writer.closed().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn a_writer_that_waits_for_room_learns_that_nobody_reads() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (reader, writer) = Pipe::pair().unwrap();
+        let written = writer.write(vec![0; 1_000_000]);
+        let task = runtime::spawn(written.into_future());
+        runtime::yield_now().await;
+        reader.close();
+        assert_eq!(task.await.unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
     });
 }
 
@@ -136,13 +148,24 @@ fn an_end_of_the_standard_library_is_taken_over() {
 fn what_can_not_be_waited_for_is_no_pipe() {
     let (lp, _, _guard) = start();
     let _here = lp.enter();
+    let program = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    let error = Pipe::from_std(program).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("nothing to wait for"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn the_error_says_what_it_is_that_is_no_pipe() {
+    let (lp, _, _guard) = start();
+    let _here = lp.enter();
     let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
     let error = Pipe::from_std(folder).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("Directory"), "{error}");
 }
 
 #[test]
+#[cfg(unix)]
 fn a_fifo_of_the_file_system_has_the_directions_it_was_opened_for() {
     let (mut lp, _, _guard) = start();
     let path = std::env::temp_dir().join(format!("fifo-{}", std::process::id()));
@@ -169,6 +192,7 @@ fn a_fifo_of_the_file_system_has_the_directions_it_was_opened_for() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_socket_is_a_pipe_with_both_directions() {
     let (mut lp, _, _guard) = start();
     lp.block_on(async {
@@ -200,4 +224,62 @@ fn an_end_is_closed_from_inside_its_own_callback_with_data_left() {
     writer.closed().callback(move |result| seen.push(result.unwrap_err().kind()));
     assert!(!lp.run().unwrap());
     log.expect(["data", "broken pipe"]);
+}
+
+#[test]
+fn a_reader_that_is_closed_while_it_waits_lets_the_writer_know() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (ours, mut theirs) = std::io::pipe().unwrap();
+        let reader = Pipe::from_std(ours).unwrap();
+        reader.read_start(|_, _| ());
+        runtime::yield_now().await;
+        reader.close();
+        reader.closed().await.unwrap();
+        // Where a thread reads for it, that takes a moment.
+        let told = loop {
+            match theirs.write_all(&[0]) {
+                Ok(()) => std::thread::yield_now(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(told.kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn much_goes_through_an_end_of_the_standard_library_both_ways_at_once() {
+    const BYTES: usize = 3_000_000;
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (mut theirs, ours) = std::io::pipe().unwrap();
+        let (back, mut answers) = std::io::pipe().unwrap();
+        let echo = std::thread::spawn(move || std::io::copy(&mut theirs, &mut answers).unwrap());
+        let (writer, reader) = (Pipe::from_std(ours).unwrap(), Pipe::from_std(back).unwrap());
+        let data: Vec<u8> = (0..BYTES).map(|n| (n % 253) as u8).collect();
+        let write = writer.write(&data);
+        let mut got = Vec::new();
+        let mut buffer = vec![0; 50_000];
+        while got.len() < BYTES {
+            let read = reader.read(&mut buffer).await.unwrap();
+            assert_ne!(read, 0);
+            got.extend_from_slice(&buffer[..read]);
+        }
+        assert!(got == data);
+        write.await.unwrap();
+        drop(writer);
+        assert_eq!(reader.read(&mut buffer).await.unwrap(), 0);
+        assert_eq!(echo.join().unwrap(), BYTES as u64);
+    });
+}
+
+#[test]
+fn what_was_written_last_arrives_though_the_loop_ends() {
+    let (mut lp, _, _guard) = start();
+    let (mut theirs, ours) = std::io::pipe().unwrap();
+    lp.block_on(async { drop(Pipe::from_std(ours).unwrap().write("last words")) });
+    drop(lp);
+    let mut text = String::new();
+    theirs.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "last words");
 }

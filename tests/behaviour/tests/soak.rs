@@ -541,7 +541,8 @@ fn files(world: &Rc<World>) -> io::Result<()> {
     if world.random(2) == 0 {
         let watcher = FsEvent::new();
         let (world_in, owned) = (world.clone(), Counted::new(&world.live));
-        let watched = if world.random(2) == 0 { &world.folder } else { &path };
+        // Each change of the folder is told to all who watch it, and each of them may make another.
+        let watched = if world.random(10) == 0 { &world.folder } else { &path };
         watcher.start(watched, FsEventOptions::new(), move |_, _| {
             owned.touch();
             act(&world_in);
@@ -549,7 +550,8 @@ fn files(world: &Rc<World>) -> io::Result<()> {
         world.join(&watcher, move |watcher, world| match world.random(4) {
             0 => watcher.stop(),
             1 => ignore(std::fs::remove_file(&path)),
-            _ => ignore(std::fs::write(&path, "y")),
+            2 => ignore(std::fs::write(&path, "y")),
+            _ => (),
         });
     } else {
         let watcher = FsPoll::new();
@@ -561,7 +563,8 @@ fn files(world: &Rc<World>) -> io::Result<()> {
         world.join(&watcher, move |watcher, world| match world.random(4) {
             0 => watcher.stop(),
             1 => ignore(std::fs::remove_file(&path)),
-            _ => ignore(std::fs::write(&path, "y")),
+            2 => ignore(std::fs::write(&path, "y")),
+            _ => (),
         });
     }
     Ok(())

@@ -4,36 +4,57 @@ use std::io;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use socket2::Socket;
-
 use super::Listener;
 use crate::event_loop::{Handle, LoopRef};
+use crate::net::stream::StreamHandle;
+use crate::reactor::Source;
 
 /// A handle type over [`Listener`].
 pub(crate) trait ListenerHandle: Sized + 'static {
     /// What a connection is.
-    type Stream: Deref<Target = Handle> + 'static;
+    type Stream: StreamHandle + Deref<Target = Handle>;
     /// Where it comes from.
     type Address: 'static;
     /// What ends with the listener, just before its socket closes.
     type Guard: 'static;
+    /// What tells that one waits.
+    type Source: Source + 'static;
 
     fn wrap(listener: Rc<Listener<Self>>) -> Self;
     fn listener(&self) -> &Rc<Listener<Self>>;
-    fn accept(socket: &Socket) -> io::Result<(Socket, Self::Address)>;
-    fn stream_of(lp: &LoopRef, socket: Socket) -> Self::Stream;
+    fn accept(source: &Self::Source) -> io::Result<(Accepted<Self>, Self::Address)>;
+    fn stream_of(lp: &LoopRef, accepted: Accepted<Self>) -> Self::Stream;
 }
 
-/// Gives a handle type over [`Listener`] the methods of a listener. `$accept` is the system's call.
+/// A connection as the system gives it.
+pub(crate) type Accepted<L> = <<L as ListenerHandle>::Stream as StreamHandle>::Channel;
+
+/// Gives a handle type over [`Listener`] the methods of a listener. `$accept` is the system's call, on
+/// `$source`, a socket if nothing else is said; `$stream_of` makes a stream of what it gives.
 macro_rules! listener {
     ($name:ident, $stream:ident, $address:ty, $accept:path) => {
         crate::net::listener::listener!($name, $stream, $address, $accept, ());
     };
     ($name:ident, $stream:ident, $address:ty, $accept:path, $guard:ty) => {
+        crate::net::listener::listener!(
+            $name,
+            $stream,
+            $address,
+            $accept,
+            $guard,
+            socket2::Socket,
+            $stream::of_socket
+        );
+    };
+    (
+        $name:ident, $stream:ident, $address:ty, $accept:path, $guard:ty, $source:ty,
+        $stream_of:path
+    ) => {
         impl crate::net::listener::ListenerHandle for $name {
             type Stream = $stream;
             type Address = $address;
             type Guard = $guard;
+            type Source = $source;
 
             fn wrap(listener: std::rc::Rc<crate::net::listener::Listener<Self>>) -> Self {
                 Self(listener)
@@ -43,12 +64,17 @@ macro_rules! listener {
                 &self.0
             }
 
-            fn accept(socket: &socket2::Socket) -> std::io::Result<(socket2::Socket, $address)> {
-                $accept(socket)
+            fn accept(
+                source: &$source,
+            ) -> std::io::Result<(crate::net::listener::Accepted<Self>, $address)> {
+                $accept(source)
             }
 
-            fn stream_of(lp: &crate::event_loop::LoopRef, socket: socket2::Socket) -> $stream {
-                $stream::of_socket(lp, socket)
+            fn stream_of(
+                lp: &crate::event_loop::LoopRef,
+                accepted: crate::net::listener::Accepted<Self>,
+            ) -> $stream {
+                $stream_of(lp, accepted)
             }
         }
 

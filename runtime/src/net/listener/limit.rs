@@ -6,12 +6,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
 
-use super::{Listener, ListenerHandle};
+use super::{Accepted, Listener, ListenerHandle};
 use crate::base::{CallbackSlot, InlineFn, LocalQueue};
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource};
+use crate::sys::Channel;
 
 /// The two ends of a connection that was closed at once, since there were too many: the own one first.
 pub(crate) type Ends<L> = (SockAddr, <L as ListenerHandle>::Address);
@@ -100,7 +101,7 @@ impl<L: ListenerHandle> Listener<L> {
 
     /// A stream of a connection that was accepted.
     #[inline]
-    pub(super) fn admit(&self, socket: Socket) -> L::Stream {
+    pub(super) fn admit(&self, socket: Accepted<L>) -> L::Stream {
         let stream = L::stream_of(&self.handle().loop_ref(), socket);
         stream.comes_from(self.handle());
         if let Some(limit) = self.limit.get() {
@@ -110,9 +111,9 @@ impl<L: ListenerHandle> Listener<L> {
     }
 
     /// Closes a connection that is one too many. Its ends, if somebody wants to know.
-    fn shut_out(&self, socket: Socket, peer: L::Address) -> Option<Ends<L>> {
+    fn shut_out(&self, socket: Accepted<L>, peer: L::Address) -> Option<Ends<L>> {
         let is_told = self.limit.get().is_some_and(|limit| limit.has_on_drop.get());
-        let local = is_told.then(|| socket.local_addr().ok()).flatten();
+        let local = is_told.then(|| socket.own_name()).flatten();
         drop(socket);
         Some((local?, peer))
     }
@@ -120,7 +121,7 @@ impl<L: ListenerHandle> Listener<L> {
     /// The same, told at once.
     pub(super) fn drop_connection(
         self: Rc<Self>,
-        socket: Socket,
+        socket: Accepted<L>,
         peer: L::Address,
         d: &mut Dispatcher<'_>,
     ) -> Flow {
@@ -131,7 +132,7 @@ impl<L: ListenerHandle> Listener<L> {
     }
 
     /// The same, told in the pending phase.
-    pub(super) fn drop_connection_later(self: &Rc<Self>, socket: Socket, peer: L::Address) {
+    pub(super) fn drop_connection_later(self: &Rc<Self>, socket: Accepted<L>, peer: L::Address) {
         if let Some(ends) = self.shut_out(socket, peer) {
             self.limit().untold.push(ends);
             self.pend();

@@ -7,7 +7,7 @@ mod resource;
 
 pub use incoming::Incoming;
 pub(crate) use incoming::accept;
-pub(crate) use kind::{ListenerHandle, listener};
+pub(crate) use kind::{Accepted, ListenerHandle, listener};
 pub(crate) use resource::Listener;
 
 /// Connections that the system lets wait if nothing else is said; it may allow fewer.

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-use super::ListenerHandle;
 use super::limit::Limit;
+use super::{Accepted, ListenerHandle};
 use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Key, Waiter, Wakers};
 use crate::error::{Outcome, Result};
@@ -34,7 +34,7 @@ const SHED_AT_ONCE: usize = 1024;
 /// The state of a listener whose handle type is `L`.
 pub(crate) struct Listener<L: ListenerHandle> {
     handle: Handle,
-    socket: Watched<Socket>,
+    source: Watched<L::Source>,
     guard: Cell<Option<L::Guard>>,
     on_connection: CallbackSlot<OnConnection<L>>,
     on_error: CallbackSlot<OnError<L>>,
@@ -59,13 +59,13 @@ fn keep_spare(state: &State) {
 }
 
 impl<L: ListenerHandle> Listener<L> {
-    /// A listener over `socket`, which listens and does not block.
+    /// A listener over `source`, which listens and does not block.
     #[track_caller]
-    pub(crate) fn make(lp: &LoopRef, kind: Kind, socket: Socket) -> Rc<Self> {
+    pub(crate) fn make(lp: &LoopRef, kind: Kind, source: L::Source) -> Rc<Self> {
         // Taken now, while there are some. Without a spare one connections wait instead of being shed.
         keep_spare(lp.state());
         Handle::make(lp, kind, |handle| Self {
-            socket: Watched::new(&handle.state().poller, socket),
+            source: Watched::new(&handle.state().poller, source),
             handle,
             guard: Cell::default(),
             on_connection: CallbackSlot::default(),
@@ -112,13 +112,24 @@ impl<L: ListenerHandle> Listener<L> {
         self.guard.take()
     }
 
-    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R> {
-        self.socket.with(f)
+    pub(crate) fn with_source<R>(
+        &self,
+        f: impl FnOnce(&L::Source) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.source.with(f)
     }
 
-    /// Gives the socket up, unless it is closed.
-    pub(crate) fn take_socket(&self) -> Option<Socket> {
-        self.socket.take()
+    /// The same, where it is a socket.
+    pub(crate) fn with_socket<R>(&self, f: impl FnOnce(&Socket) -> io::Result<R>) -> io::Result<R>
+    where
+        L: ListenerHandle<Source = Socket>,
+    {
+        self.source.with(f)
+    }
+
+    /// Gives the source up, unless it is closed.
+    pub(crate) fn take_socket(&self) -> Option<L::Source> {
+        self.source.take()
     }
 
     fn is_wanted(&self) -> bool {
@@ -137,7 +148,7 @@ impl<L: ListenerHandle> Listener<L> {
         let is_wanted = self.is_wanted();
         if is_wanted
             && !self.is_paused()
-            && let Err(error) = self.socket.ask_for(self.handle.slot(), Interest::READABLE)
+            && let Err(error) = self.source.ask_for(self.handle.slot(), Interest::READABLE)
         {
             self.tell_later(error);
         }
@@ -146,14 +157,14 @@ impl<L: ListenerHandle> Listener<L> {
     }
 
     fn ask_for_nothing(&self) {
-        self.socket.ask_no_more_for(self.handle.slot(), Interest::READABLE);
+        self.source.ask_no_more_for(self.handle.slot(), Interest::READABLE);
     }
 
     /// Accepts the next connection that is worth the name: one that was gone before it was accepted
     /// is skipped.
-    fn accept(&self) -> io::Result<(Socket, L::Address)> {
+    fn accept(&self) -> io::Result<(Accepted<L>, L::Address)> {
         loop {
-            match self.with_socket(L::accept) {
+            match self.with_source(L::accept) {
                 Ok(accepted) => {
                     if self.is_starved.replace(false) {
                         keep_spare(self.handle.state());
@@ -172,7 +183,7 @@ impl<L: ListenerHandle> Listener<L> {
         if let Some(spare) = state.spare_descriptor.take() {
             drop(spare);
             for _ in 0..SHED_AT_ONCE {
-                if self.with_socket(L::accept).is_err() {
+                if self.with_source(L::accept).is_err() {
                     break;
                 }
             }
@@ -311,7 +322,7 @@ impl<L: ListenerHandle> Resource for Listener<L> {
     }
 
     fn descriptor(&self) -> Option<sys::RawSource> {
-        self.with_socket(|socket| Ok(sys::raw(socket))).ok()
+        self.with_source(|source| Ok(sys::raw(source))).ok()
     }
 
     fn release(&self) {
@@ -319,7 +330,7 @@ impl<L: ListenerHandle> Resource for Listener<L> {
             self.handle.state().disarm(timer);
         }
         drop(self.guard.take());
-        self.socket.close();
+        self.source.close();
         self.acceptors.wake();
     }
 

@@ -13,68 +13,102 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 /// The signal that can't be caught.
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
 
+/// A child that has ended is kept by the system until somebody waits for it.
+pub(crate) const LEAVES_ZOMBIES: bool = true;
+
 /// What a child is given besides its standard streams.
 #[derive(Debug, Default)]
 pub(crate) struct Inheritance {
-    /// Descriptors of ours, and the numbers that the child has them by.
+    /// Descriptors of ours, and the numbers that the child has them by. Out once they are attached.
     pub(crate) fds: Vec<(OwnedFd, RawFd)>,
     /// It leads a session of its own.
     pub(crate) detached: bool,
+    /// The largest number that a child has a descriptor by, once that is fixed.
+    attached: Option<RawFd>,
+}
+
+/// The numbers that are kept until a child is spawned.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    _taken: Vec<OwnedFd>,
 }
 
 impl Inheritance {
-    /// The largest number that a child has a descriptor by.
-    fn last(&self) -> RawFd {
-        self.fds.iter().map(|(_, number)| *number).max().unwrap_or(2)
-    }
-
-    /// Lets `command` pass all of it on, each time it is spawned.
-    pub(crate) fn attach(self, command: &mut Command) {
-        let above = self.last() + 1;
-        // Room for all of it now: a child may not allocate before exec.
-        let mut copies = Vec::with_capacity(self.fds.len());
-        let pass_on = move || {
-            if self.detached {
-                rustix::process::setsid()?;
-            }
-            copies.clear();
-            // Out of the way first: a number that one is to have may be another's now.
-            for (fd, _) in &self.fds {
-                copies.push(fcntl_dupfd_cloexec(fd, above)?.into_raw_fd());
-            }
-            for (copy, (_, number)) in copies.iter().zip(&self.fds) {
-                // SAFETY: both are numbers, and the second is the child's own to fill.
-                if unsafe { libc::dup2(*copy, *number) } < 0 {
-                    return Err(io::Error::last_os_error());
-                }
-            }
-            Ok(())
-        };
-        // SAFETY: between fork and exec it calls setsid, fcntl and dup2, which may be called there, and
-        // writes to memory that it has. It allocates nothing, takes no lock, and does not panic: there
-        // is room for as many copies as it makes. The copies are raw, so that none is closed by a drop.
-        unsafe { command.pre_exec(pass_on) };
-    }
-
-    /// Takes all numbers that are free up to the last one the child is to have, until it is dropped.
-    ///
-    /// The standard library tells of a failed exec through a pipe; in the child it must not have a number
-    /// that is about to be another descriptor's.
-    pub(crate) fn reserve(last: RawFd) -> io::Result<Vec<OwnedFd>> {
-        let mut taken = Vec::new();
-        if last > 2 {
-            let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
-            loop {
-                let fd = null.try_clone()?;
-                if fd.as_raw_fd() > last {
-                    break;
-                }
-                taken.push(fd);
-            }
-            taken.push(null);
+    /// Lets `command` pass all of it on, each time it is spawned. What is returned is to be dropped after
+    /// the spawn.
+    pub(crate) fn prepare(&mut self, command: &mut Command) -> io::Result<Reserved> {
+        self.check()?;
+        if self.attached.is_none() && (self.detached || !self.fds.is_empty()) {
+            let last = self.fds.iter().map(|(_, number)| *number).max().unwrap_or(2);
+            self.attached = Some(last);
+            attach(std::mem::take(&mut self.fds), self.detached, last + 1, command);
         }
-        Ok(taken)
+        Ok(Reserved { _taken: reserve(self.attached.unwrap_or(2))? })
     }
+
+    /// Whether the numbers can be had.
+    fn check(&self) -> io::Result<()> {
+        let invalid = |message: String| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        let mut numbers: Vec<_> = self.fds.iter().map(|(_, number)| *number).collect();
+        numbers.sort_unstable();
+        if self.attached.is_some() && !numbers.is_empty() {
+            return invalid(format!("descriptor {} came after the first spawn", numbers[0]));
+        }
+        if let Some(number) = numbers.iter().find(|number| **number < 3) {
+            return invalid(format!("descriptor {number} is no number above 2"));
+        }
+        if let Some(pair) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+            return invalid(format!("descriptor {} was given twice", pair[0]));
+        }
+        Ok(())
+    }
+}
+
+/// Lets `command` do its part between fork and exec. No number of the child's is `above` or beyond.
+fn attach(fds: Vec<(OwnedFd, RawFd)>, detached: bool, above: RawFd, command: &mut Command) {
+    // Room for all of it now: a child may not allocate before exec.
+    let mut copies = Vec::with_capacity(fds.len());
+    let pass_on = move || {
+        if detached {
+            rustix::process::setsid()?;
+        }
+        copies.clear();
+        // Out of the way first: a number that one is to have may be another's now.
+        for (fd, _) in &fds {
+            copies.push(fcntl_dupfd_cloexec(fd, above)?.into_raw_fd());
+        }
+        for (copy, (_, number)) in copies.iter().zip(&fds) {
+            // SAFETY: both are numbers, and the second is the child's own to fill.
+            if unsafe { libc::dup2(*copy, *number) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it calls setsid, fcntl and dup2, which may be called there, and
+    // writes to memory that it has. It allocates nothing, takes no lock, and does not panic: there
+    // is room for as many copies as it makes. The copies are raw, so that none is closed by a drop.
+    unsafe { command.pre_exec(pass_on) };
+}
+
+/// Takes all numbers that are free up to the last one the child is to have, until it is dropped.
+///
+/// The standard library tells of a failed exec through a pipe; in the child it must not have a number
+/// that is about to be another descriptor's.
+fn reserve(last: RawFd) -> io::Result<Vec<OwnedFd>> {
+    let mut taken = Vec::new();
+    if last > 2 {
+        let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
+        loop {
+            let fd = null.try_clone()?;
+            if fd.as_raw_fd() > last {
+                break;
+            }
+            taken.push(fd);
+        }
+        taken.push(null);
+    }
+    Ok(taken)
 }
 
 /// A descriptor that becomes readable when the child ends.
