@@ -32,9 +32,12 @@ use runtime::{
 };
 use tcp_support::{Counted, assert_passed, child, child_argument, open_descriptors};
 
-const SIGUSR1: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 10 } else { 30 };
 /// Handles that are kept at once; more may live on the loop alone.
 const MOST: usize = 120;
+/// Above this many on the loop every other one is closed.
+const TOO_MANY: u64 = 400;
+/// What is done between two turns of the driver, at most.
+const STEPS: u32 = 300;
 
 /// Bytes that are allocated.
 static BYTES: AtomicIsize = AtomicIsize::new(0);
@@ -79,6 +82,8 @@ struct World {
     /// Values that callbacks and tasks own.
     live: Rc<Cell<usize>>,
     is_over: Cell<bool>,
+    /// Steps until the driver's next turn: a change may be told to many, each of whom makes another.
+    steps_left: Cell<u32>,
     done: RefCell<BTreeMap<&'static str, u64>>,
     folder: PathBuf,
     names: Cell<u64>,
@@ -130,6 +135,8 @@ fn act(world: &Rc<World>) {
         return;
     }
     for _ in 0..=world.random(2) {
+        let Some(left) = world.steps_left.get().checked_sub(1) else { return };
+        world.steps_left.set(left);
         step(world);
     }
 }
@@ -504,15 +511,16 @@ fn local_datagram(world: &Rc<World>) -> io::Result<()> {
 fn signal(world: &Rc<World>) -> io::Result<()> {
     let signal = Signal::new();
     if world.random(2) == 0 {
-        signal.start(SIGUSR1, actor2(world))?;
+        signal.start(libc::SIGUSR1, actor2(world))?;
     } else {
-        signal.start_once(SIGUSR1, actor2(world))?;
+        signal.start_once(libc::SIGUSR1, actor2(world))?;
     }
     world.join(&signal, |signal, world| {
         if signal.is_active() && world.random(2) == 0 {
-            // It is watched, so that it does not end us.
-            let us = rustix::process::getpid();
-            ignore(rustix::process::kill_process(us, rustix::process::Signal::USR1));
+            // It is watched, so that it does not end us. To this thread, which has caught it before this
+            // returns: what another thread is still to catch would meet the default after a stop.
+            // SAFETY: it is given a number.
+            unsafe { libc::raise(libc::SIGUSR1) };
         } else {
             signal.stop();
         }
@@ -587,6 +595,20 @@ fn schedule(world: &Rc<World>) {
     }
 }
 
+/// What was dropped while it was active lives on.
+fn thin_out(world: &World) {
+    let lp = runtime::current();
+    if lp.metrics().handles as u64 > TOO_MANY {
+        // But for the driver, which was made first.
+        let mut is_driver = true;
+        lp.walk(|handle| {
+            if !std::mem::take(&mut is_driver) && world.random(2) == 0 {
+                handle.close();
+            }
+        });
+    }
+}
+
 /// One round on a loop of its own; gives what was done, and how often.
 fn round(seed: u64, lasts: Duration) -> BTreeMap<&'static str, u64> {
     let folder = std::env::temp_dir().join(format!("runtime-soak-{}", std::process::id()));
@@ -598,6 +620,7 @@ fn round(seed: u64, lasts: Duration) -> BTreeMap<&'static str, u64> {
         members: RefCell::default(),
         live: live.clone(),
         is_over: Cell::new(false),
+        steps_left: Cell::new(STEPS),
         done: RefCell::default(),
         folder: folder.clone(),
         names: Cell::new(0),
@@ -609,6 +632,8 @@ fn round(seed: u64, lasts: Duration) -> BTreeMap<&'static str, u64> {
         let driver = Timer::new();
         driver
             .start(ms(1), ms(1), move |driver| {
+                driving.steps_left.set(STEPS);
+                thin_out(&driving);
                 act(&driving);
                 if Instant::now() > end {
                     driving.is_over.set(true);
