@@ -79,8 +79,11 @@ fn a_descriptor_goes_with_its_bytes_by_callback() {
     }
     one.shutdown();
     let seen = log.clone();
+    let iterations = Rc::new(RefCell::new(Vec::new()));
+    let noted = iterations.clone();
     other.read_start_with_fds(4, move |other, read| {
         let (data, received) = read.unwrap();
+        noted.borrow_mut().push(runtime::current().metrics().iterations);
         if data.is_empty() {
             other.shutdown();
             return seen.push("end");
@@ -96,8 +99,10 @@ fn a_descriptor_goes_with_its_bytes_by_callback() {
     let bytes: String = events.iter().filter(|event| event.len() < 3).cloned().collect();
     assert_eq!(bytes, "a-b-c-");
     assert_eq!(events.last().unwrap(), "end");
-    // One call of the system ends with the bytes of one passing; all came in one event.
-    assert!(events.len() <= 10, "{events:?}");
+    // Descriptors end a call of the system, but not the event: all but the end came in the first.
+    let iterations = iterations.borrow();
+    let first = iterations.iter().filter(|&&iteration| iteration == iterations[0]).count();
+    assert!(first >= 4 && first + 1 >= iterations.len(), "{iterations:?}");
 }
 
 #[test]

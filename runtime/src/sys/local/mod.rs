@@ -32,7 +32,7 @@ pub(crate) enum Descriptor {}
 /// The descriptors that came with a read.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-#[cfg_attr(windows, expect(dead_code, private_interfaces, unreachable_pub, reason = "none come"))]
+#[cfg_attr(windows, expect(dead_code, unreachable_pub, reason = "none come"))]
 pub struct ReceivedFds {
     /// In the order of the sender's. They are closed on exec.
     pub fds: Vec<Descriptor>,

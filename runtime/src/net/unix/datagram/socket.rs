@@ -20,7 +20,7 @@ handle_type! {
     ///
     /// A datagram is whole, and comes in the order it was sent in; none is lost. It closes by
     /// [`close`](Self::close), or when its last holder goes; its file is removed then, as that of a
-    /// [`UnixListener`](super::UnixListener) is. The loop is a holder while a callback receives or
+    /// [`UnixListener`](crate::net::UnixListener) is. The loop is a holder while a callback receives or
     /// datagrams are queued.
     ///
     /// # Examples
@@ -47,7 +47,7 @@ impl UnixDatagram {
     /// A socket at a path, where it makes a file, or at an abstract name.
     ///
     /// # Errors
-    /// As [`UnixListener::bind`](super::UnixListener::bind).
+    /// As [`UnixListener::bind`](crate::net::UnixListener::bind).
     ///
     /// # Panics
     /// If this thread has no current loop.
