@@ -23,10 +23,10 @@ handle_type! {
     /// # Platform notes
     /// On Windows, where only sockets can be waited for, threads carry the bytes of a pipe that is not a
     /// [`pair`](Self::pair): one for each direction, with a few 64 KiB of buffers in between. So a write is
-    /// done when it is on its way. What is on its way when the stream closes is written all the same; the
-    /// end of a loop waits for that, 200 ms at most. What was read ahead is gone with the stream. A pipe
-    /// of two directions has no end for one of them: [`shutdown`](Self::shutdown) lets nothing follow, and the
-    /// peer is told by the close.
+    /// done when it is on its way. What is on its way when the stream closes is written all the same, and
+    /// the end of a loop waits for that, until nothing was taken for a second. What was read ahead is gone
+    /// with the stream. A pipe of two directions has no end for one of them:
+    /// [`shutdown`](Self::shutdown) lets nothing follow, and the peer is told by the close.
     ///
     /// Named pipes are Windows' local sockets: `Pipe::connect` and `PipeListener` exist there only, as
     /// Unix has `UnixStream` and `UnixListener`.
