@@ -6,29 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// An error of the system and what was tried when it came.
-#[derive(Debug)]
-struct Failed {
-    doing: String,
-    error: io::Error,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.doing, self.error)
-    }
-}
-
-impl Error for Failed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
-/// `error`, and what was tried when it came.
-pub(super) fn failed(doing: String, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), Failed { doing, error })
-}
+use crate::error::failed;
 
 /// A listener can't be had at `address`.
 pub(super) fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use socket2::Socket;
 
 use super::address::shown;
-use crate::net::errors::failed;
+use crate::error::failed;
 use crate::sys;
 
 /// The file of a socket. It is removed when this is dropped, which is to be before the socket closes:

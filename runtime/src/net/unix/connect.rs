@@ -20,11 +20,11 @@ use super::address::shown;
 use crate::base::Key;
 use crate::base::clock::saturating_ns;
 use crate::error::Cancelled;
+use crate::error::failed;
 use crate::event_loop::{
     ActiveKind, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, close,
 };
 use crate::net::connect::{Connect, follow};
-use crate::net::errors::failed;
 use crate::request::Request;
 use crate::sys;
 

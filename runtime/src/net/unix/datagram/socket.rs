@@ -7,9 +7,9 @@ use socket2::{Socket, Type};
 
 use super::resource::Inner;
 use crate::error::Closed;
+use crate::error::failed;
 use crate::event_loop::{LoopRef, current};
 use crate::handle::handle_type;
-use crate::net::errors::failed;
 use crate::net::unix::address::shown;
 use crate::net::unix::bound::BoundFile;
 use crate::net::unix::{ToUnixAddr, UnixOptions};
