@@ -8,6 +8,7 @@
 //! ```
 
 mod addr;
+mod buffers;
 mod connect;
 mod errors;
 mod hand_off;

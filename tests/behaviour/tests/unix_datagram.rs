@@ -442,3 +442,23 @@ fn a_flood_leaves_others_their_turn() {
     assert_eq!(got.get(), queued);
     assert!(worst.get() <= 32, "{} in one iteration", worst.get());
 }
+
+#[test]
+fn buffers_have_sizes_of_local_sockets_too() {
+    let (lp, _guard) = (Loop::new().unwrap(), Deadline::secs(10));
+    let _here = lp.enter();
+    let (stream, _peer) = runtime::net::UnixStream::pair().unwrap();
+    let (datagrams, _peer) = UnixDatagram::pair().unwrap();
+    for (set, get) in [
+        (stream.set_send_buffer_size(20_000), stream.send_buffer_size()),
+        (stream.set_recv_buffer_size(20_000), stream.recv_buffer_size()),
+        (datagrams.set_send_buffer_size(20_000), datagrams.send_buffer_size()),
+        (datagrams.set_recv_buffer_size(20_000), datagrams.recv_buffer_size()),
+    ] {
+        set.unwrap();
+        // Linux takes twice the number.
+        assert!([20_000, 40_000].contains(&get.unwrap()));
+    }
+    stream.close();
+    assert!(runtime::Closed::is_in(&stream.send_buffer_size().unwrap_err()));
+}

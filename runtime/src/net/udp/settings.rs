@@ -53,44 +53,6 @@ impl UdpSocket {
             false => socket.ttl_v4(),
         })
     }
-
-    /// Sets how many bytes the system keeps that were not received; more is dropped.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    ///
-    /// # Platform notes
-    /// Linux takes twice the number, for its own records, and has a limit above which it takes less.
-    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.0.with_socket(|socket| socket.set_recv_buffer_size(bytes))
-    }
-
-    /// How many bytes the system keeps that were not received.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    pub fn recv_buffer_size(&self) -> io::Result<usize> {
-        self.0.with_socket(|socket| socket.recv_buffer_size())
-    }
-
-    /// Sets how many bytes the system takes before what is sent has to be queued here.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    ///
-    /// # Platform notes
-    /// As [`set_recv_buffer_size`](Self::set_recv_buffer_size).
-    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        self.0.with_socket(|socket| socket.set_send_buffer_size(bytes))
-    }
-
-    /// How many bytes the system takes before what is sent has to be queued here.
-    ///
-    /// # Errors
-    /// [`Closed`](crate::Closed), or the system's.
-    pub fn send_buffer_size(&self) -> io::Result<usize> {
-        self.0.with_socket(|socket| socket.send_buffer_size())
-    }
 }
 
 pub(in crate::net) fn check_hops(hops: u32, least: u32) -> io::Result<()> {

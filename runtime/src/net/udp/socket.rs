@@ -10,6 +10,7 @@ use super::resource::{CONNECTED, Inner, QUEUES_ERRORS, V6};
 use crate::event_loop::{LoopRef, current};
 use crate::handle::handle_type;
 use crate::net::ToAddr;
+use crate::net::buffers::buffer_sizes;
 use crate::sys;
 
 handle_type! {
@@ -53,6 +54,8 @@ handle_type! {
     /// ```
     UdpSocket, Inner
 }
+
+buffer_sizes!(UdpSocket);
 
 impl UdpSocket {
     /// A socket at the first of the addresses that can be had. Port 0 is any that is free;

@@ -9,6 +9,7 @@ use super::connect::connect;
 use super::{ToUnixAddr, UCred};
 use crate::event_loop::{Kind, LoopRef, current};
 use crate::handle::handle_type;
+use crate::net::buffers::buffer_sizes;
 use crate::net::stream::{Stream, byte_stream, peekable};
 use crate::request::Request;
 use crate::sys;
@@ -41,6 +42,7 @@ handle_type! {
 
 byte_stream!(UnixStream, Socket);
 peekable!(UnixStream);
+buffer_sizes!(UnixStream);
 
 /// Making connections, and what is known of the other end.
 impl UnixStream {

@@ -10,6 +10,7 @@ use crate::error::Closed;
 use crate::error::failed;
 use crate::event_loop::{LoopRef, current};
 use crate::handle::handle_type;
+use crate::net::buffers::buffer_sizes;
 use crate::net::unix::address::shown;
 use crate::net::unix::bound::BoundFile;
 use crate::net::unix::{ToUnixAddr, UnixOptions};
@@ -42,6 +43,8 @@ handle_type! {
     /// ```
     UnixDatagram, Inner
 }
+
+buffer_sizes!(UnixDatagram);
 
 impl UnixDatagram {
     /// A socket at a path, where it makes a file, or at an abstract name.
