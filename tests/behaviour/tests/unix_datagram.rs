@@ -445,7 +445,7 @@ fn a_flood_leaves_others_their_turn() {
 
 #[test]
 fn buffers_have_sizes_of_local_sockets_too() {
-    let (lp, _guard) = (Loop::new().unwrap(), Deadline::secs(10));
+    let (lp, _, _guard) = start();
     let _here = lp.enter();
     let (stream, _peer) = runtime::net::UnixStream::pair().unwrap();
     let (datagrams, _peer) = UnixDatagram::pair().unwrap();
