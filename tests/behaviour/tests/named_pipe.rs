@@ -339,6 +339,22 @@ fn a_handle_for_one_direction_that_makes_one_call_at_a_time_is_taken() {
 }
 
 #[test]
+fn a_reader_in_a_call_that_waits_is_got_out_of_it() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let name = name();
+        let server = PipeListener::bind(&name).unwrap();
+        let client = Pipe::from_std(OpenOptions::new().read(true).open(&name).unwrap()).unwrap();
+        let (accepted, _) = server.accept().await.unwrap();
+        client.read_start(|_, _| ());
+        runtime::yield_now().await;
+        client.close();
+        // Nothing comes that would end its read, so the handle is closed by our stop or never.
+        assert_eq!(accepted.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+#[test]
 fn a_socket_is_no_pipe() {
     use std::os::windows::io::{FromRawHandle, IntoRawSocket, RawHandle};
     let (lp, _, _guard) = start();

@@ -214,7 +214,7 @@ fn an_end_is_closed_from_inside_its_own_callback_with_data_left() {
     let (mut lp, log, _guard) = start();
     let _here = lp.enter();
     let (reader, writer) = Pipe::pair().unwrap();
-    writer.write(vec![1; 200_000]);
+    writer.write(vec![1; 1_000_000]);
     let seen = log.clone();
     reader.read_start(move |reader, data| {
         seen.push(if data.unwrap().is_empty() { "end" } else { "data" });
