@@ -231,10 +231,16 @@ outcome! {
 }
 
 /// An error of the system, and what was tried when it came.
-#[derive(Debug)]
 struct Failed {
     doing: String,
     error: io::Error,
+}
+
+impl fmt::Debug for Failed {
+    /// As it is displayed: this is what is printed of an error that `main` returns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Failed {
