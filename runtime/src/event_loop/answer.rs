@@ -8,6 +8,7 @@
 //! ```
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::mem::replace;
 use std::task::{Context, Poll, Waker};
 
@@ -183,6 +184,11 @@ impl<V: 'static> Answer<V> {
         }
     }
 
+    /// Whether somebody waits, or may ask yet.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.stage.with(|stage| !matches!(stage, Stage::Unwanted))
+    }
+
     /// Nobody waits any more. True if the answer is still to come.
     pub(crate) fn refuse(&self) -> bool {
         if self.is_settled.get() {
@@ -193,4 +199,15 @@ impl<V: 'static> Answer<V> {
             true
         }
     }
+}
+
+/// Puts `new` at the end of a line of those who wait. Those who gave up leave it when there is no room: who
+/// asks again and again, as a timeout in a loop does, does not make it grow.
+pub(crate) fn stand_in_line<W>(line: &mut VecDeque<W>, new: W, is_wanted: impl Fn(&W) -> bool) {
+    if line.len() == line.capacity() {
+        line.retain(is_wanted);
+        // Room for as many again, so that it is not looked through for each of them.
+        line.reserve(line.len() + 1);
+    }
+    line.push_back(new);
 }

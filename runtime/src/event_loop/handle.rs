@@ -7,7 +7,7 @@ use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::answer::Answer;
+use super::answer::{Answer, stand_in_line};
 use super::liveness::add;
 use super::{Closing, Link, LoopRef, Resource, State};
 use crate::error::{Closed, LoopGone, outcome_in};
@@ -384,7 +384,7 @@ impl Handle {
         }
         let answer = ClosedAnswer::default();
         let mut closed = self.closed.take().unwrap_or_default();
-        closed.waiters.push_back(answer.clone());
+        stand_in_line(&mut closed.waiters, answer.clone(), |waiter| waiter.is_wanted());
         self.closed.set(Some(closed));
         Some(answer)
     }

@@ -152,8 +152,8 @@ impl Command {
     ///
     /// # Errors
     /// Those of the start, the program's name in them: `NotFound`, `PermissionDenied`, the working
-    /// directory's; `InvalidInput` for two descriptors of one number, or one below 3, or one that came
-    /// after the first spawn.
+    /// directory's; `InvalidInput` for two descriptors of one number, or one below 3 or near the limit of
+    /// open files, or one that came after the first spawn.
     ///
     /// # Panics
     /// If this thread has no current loop.

@@ -1,7 +1,10 @@
 //! What a child writes until its end, collected.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::process::{ExitStatus, Output};
+use std::task::Poll;
 
 use super::Process;
 use crate::net::Pipe;
@@ -11,18 +14,50 @@ pub(super) async fn collect(process: &Process, limit: usize) -> io::Result<Outpu
     let (stdout, stderr) = (process.take_stdout(), process.take_stderr());
     let status = process.wait();
     // One after the other would let the child wait for the one that is not read.
-    let stderr = crate::spawn(read_all(stderr, "stderr", limit, process.clone())).abort_on_drop();
-    let stdout = read_all(stdout, "stdout", limit, process.clone()).await?;
-    let stderr = stderr.await.map_err(io::Error::from)??;
+    let (stdout, stderr) = both(
+        read_all(stdout, "stdout", limit, process),
+        read_all(stderr, "stderr", limit, process),
+    )
+    .await?;
     let status: ExitStatus = status.await?;
     Ok(Output { status, stdout, stderr })
+}
+
+/// What both give, or the first error: the other one is not waited for then, since it may take as long as
+/// a grandchild has the stream.
+async fn both<T>(
+    one: impl Future<Output = io::Result<T>>,
+    other: impl Future<Output = io::Result<T>>,
+) -> io::Result<(T, T)> {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let (mut first, mut second) = (None, None);
+    poll_fn(|cx| {
+        if first.is_none()
+            && let Poll::Ready(all) = one.as_mut().poll(cx)?
+        {
+            first = Some(all);
+        }
+        if second.is_none()
+            && let Poll::Ready(all) = other.as_mut().poll(cx)?
+        {
+            second = Some(all);
+        }
+        match (first.take(), second.take()) {
+            (Some(one), Some(other)) => Poll::Ready(Ok((one, other))),
+            unfinished => {
+                (first, second) = unfinished;
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }
 
 async fn read_all(
     pipe: Option<Pipe>,
     name: &str,
     limit: usize,
-    process: Process,
+    process: &Process,
 ) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();
     let Some(pipe) = pipe else { return Ok(all) };

@@ -10,7 +10,7 @@ use super::orphans;
 use crate::base::Guarded;
 use crate::error::Cancelled;
 use crate::event_loop::{
-    Answer, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, copy_of,
+    Answer, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, copy_of, stand_in_line,
 };
 use crate::handle::handle_type;
 use crate::net::Pipe;
@@ -133,7 +133,9 @@ impl Process {
             return Request::done(Err(error));
         }
         let waiter = Waiter::default();
-        self.0.waiters.with(|waiters| waiters.push_back(waiter.clone()));
+        self.0.waiters.with(|waiters| {
+            stand_in_line(waiters, waiter.clone(), |waiter| waiter.is_wanted());
+        });
         Request::waiting(Plain::of_answer(self.state(), waiter))
     }
 

@@ -32,7 +32,7 @@ impl Command {
         self
     }
 
-    /// Gives it a descriptor by the number `number`, which is above 2. For a pipe to it give one end of
+    /// Gives it a descriptor by the number `number`, which is above 2 and below the limit of open files. For a pipe to it give one end of
     /// `std::io::pipe()`, and take the other over by [`Pipe::from_std`](crate::net::Pipe::from_std).
     ///
     /// The descriptor is ours until the command is dropped: a reader learns of the end only then. As

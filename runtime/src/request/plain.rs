@@ -45,6 +45,11 @@ impl<T: 'static> Plain<T> {
         self.release();
     }
 
+    /// Whether somebody waits, or may ask yet.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.answer.is_wanted()
+    }
+
     fn release(&self) {
         if let Some(in_flight) = &self.in_flight {
             in_flight.release();

@@ -14,8 +14,10 @@ use std::process::Command;
 use std::rc::Rc;
 
 use behaviour::Deadline;
+use futures_lite::future::poll_once;
 use runtime::handle::Idle;
-use runtime::net::TcpStream;
+use runtime::net::{Pipe, TcpStream};
+use runtime::process;
 use runtime::{Loop, next_tick, spawn};
 use tcp_support::{assert_passed, child, child_argument, pair};
 
@@ -226,6 +228,34 @@ fn a_tick_whose_closure_owns_nothing_allocates_nothing() {
     };
     ticks(&mut lp);
     assert_eq!(allocations(|| ticks(&mut lp)), 0);
+}
+
+#[test]
+fn who_asks_again_and_again_and_gives_up_is_forgotten() {
+    let _deadline = Deadline::secs(60);
+    let mut lp = Loop::new().unwrap();
+    lp.block_on(async {
+        let child = process::Command::new("cat").stdin(process::Stdio::piped()).spawn().unwrap();
+        let input = child.take_stdin().unwrap();
+        let (_reader, writer) = Pipe::pair().unwrap();
+        writer.write(vec![0; 1_000_000]);
+        let before = BYTES.get();
+        for _ in 0..10_000 {
+            assert!(poll_once(child.wait()).await.is_none());
+            assert!(poll_once(child.closed()).await.is_none());
+            assert!(poll_once(writer.drained()).await.is_none());
+        }
+        let kept = BYTES.get() - before;
+        assert!(kept < 10_000, "{kept} bytes");
+        // Who goes on waiting is told.
+        let waiting: Vec<_> = (0..100).map(|_| (child.wait(), child.closed())).collect();
+        drop(input);
+        for (ended, closed) in waiting {
+            assert!(ended.await.unwrap().success());
+            child.close();
+            closed.await.unwrap();
+        }
+    });
 }
 
 #[test]

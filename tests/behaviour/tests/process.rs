@@ -208,6 +208,36 @@ fn a_child_runs_as_another_user() {
 }
 
 #[test]
+fn a_child_has_no_signal_blocked_though_its_parent_has() {
+    let (mut lp, _, _guard) = start();
+    let former = block(SIGTERM);
+    lp.block_on(async {
+        let mut command = sh("kill -TERM $$; exit 3");
+        for _ in 0..2 {
+            assert_eq!(command.status().await.unwrap().signal(), Some(SIGTERM));
+        }
+    });
+    set_blocked(&former);
+}
+
+/// Blocks a signal for this thread; gives what was blocked before.
+fn block(signum: i32) -> libc::sigset_t {
+    // SAFETY: a C type of integers; and each call is given sets that live until it returns.
+    unsafe {
+        let (mut set, mut former) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signum);
+        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut former), 0);
+        former
+    }
+}
+
+fn set_blocked(set: &libc::sigset_t) {
+    // SAFETY: the set lives until the call returns.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, set, std::ptr::null_mut()) };
+}
+
+#[test]
 fn a_detached_child_leads_its_own_session() {
     let (mut lp, _, _guard) = start();
     lp.block_on(async {
@@ -347,6 +377,9 @@ fn descriptors_that_can_not_be_given_are_refused() {
     refused(sh("true").fd(2, null()), "descriptor 2");
     refused(sh("true").fd(-1, null()), "descriptor -1");
     refused(sh("true").fd(7, null()).fd(7, null()), "descriptor 7 was given twice");
+    refused(sh("true").fd(i32::MAX, null()), "limit of open files");
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap();
+    refused(sh("true").fd(i32::try_from(limit).unwrap(), null()), "limit of open files");
 }
 
 #[test]
@@ -389,6 +422,18 @@ fn output_over_the_limit_kills_the_child_and_says_so() {
     });
     let _here = lp.enter();
     assert!(!lp.run().unwrap(), "the children are gone");
+}
+
+#[test]
+fn output_over_the_limit_is_told_though_a_grandchild_keeps_the_other_stream_open() {
+    let (mut lp, _, _guard) = start();
+    let (input, end_of_grandchild) = std::io::pipe().unwrap();
+    lp.block_on(async {
+        let mut command = sh("exec 3<&0; read x <&3 & exec cat /dev/zero >&2");
+        let error = command.stdin(input).output_limit(9).output().await.unwrap_err();
+        assert!(error.to_string().contains("stderr"), "{error}");
+    });
+    drop(end_of_grandchild);
 }
 
 #[test]

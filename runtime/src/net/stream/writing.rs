@@ -15,7 +15,7 @@ use super::kind::StreamHandle;
 use super::queue::{Owner, Writing};
 use super::resource::{BUSY, FAILED, IDLE, QUEUED, Stream, WRITE_ENDED, WRITE_ONLY};
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
-use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of};
+use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of, stand_in_line};
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
 use crate::sys::{self, Channel, Descriptor};
@@ -257,7 +257,9 @@ impl<S: StreamHandle> Stream<S> {
             return Request::done(self.write_error().map_or(Ok(()), Err));
         }
         let request = Plain::new(self.state());
-        self.with_writing(|writing| writing.drained.push_back(request.clone()));
+        self.with_writing(|writing| {
+            stand_in_line(&mut writing.drained, request.clone(), |request| request.is_wanted());
+        });
         Request::waiting(request)
     }
 

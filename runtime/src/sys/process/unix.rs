@@ -3,12 +3,17 @@
 #![allow(unsafe_code)] // what runs between fork and exec, and kill(2)
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::ptr;
 
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::process::{Pid, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, getrlimit};
+
+/// No system has a signal above it.
+const LAST_SIGNAL: i32 = 128;
 
 /// The signal that can't be caught.
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
@@ -25,6 +30,8 @@ pub(crate) struct Inheritance {
     pub(crate) detached: bool,
     /// The largest number that a child has a descriptor by, once that is fixed.
     attached: Option<RawFd>,
+    /// It unblocks its signals: they were blocked here when one was spawned.
+    unblocks: bool,
 }
 
 /// The numbers that are kept until a child is spawned.
@@ -43,6 +50,10 @@ impl Inheritance {
             self.attached = Some(last);
             attach(std::mem::take(&mut self.fds), self.detached, last + 1, command);
         }
+        if !self.unblocks && are_signals_blocked() {
+            self.unblocks = true;
+            unblock_signals(command);
+        }
         Ok(Reserved { _taken: reserve(self.attached.unwrap_or(2))? })
     }
 
@@ -56,6 +67,11 @@ impl Inheritance {
         }
         if let Some(number) = numbers.iter().find(|number| **number < 3) {
             return invalid(format!("descriptor {number} is no number above 2"));
+        }
+        // The child has each once more for a moment, behind the last number.
+        let end = limit_of_files().saturating_sub(numbers.len() as u64);
+        if let Some(number) = numbers.iter().find(|number| **number as u64 >= end) {
+            return invalid(format!("descriptor {number} is too near the limit of open files"));
         }
         if let Some(pair) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
             return invalid(format!("descriptor {} was given twice", pair[0]));
@@ -89,6 +105,43 @@ fn attach(fds: Vec<(OwnedFd, RawFd)>, detached: bool, above: RawFd, command: &mu
     // writes to memory that it has. It allocates nothing, takes no lock, and does not panic: there
     // is room for as many copies as it makes. The copies are raw, so that none is closed by a drop.
     unsafe { command.pre_exec(pass_on) };
+}
+
+/// Whether this thread has any signal blocked, which a child would inherit.
+fn are_signals_blocked() -> bool {
+    let mut blocked = no_signals();
+    // SAFETY: it is asked only, and has room for the set; it can't fail then.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &mut blocked) };
+    // SAFETY: a set, and a number. What is no signal is in no set.
+    (1..=LAST_SIGNAL).any(|signum| unsafe { libc::sigismember(&blocked, signum) } == 1)
+}
+
+/// Lets the child of `command` have no signal blocked.
+fn unblock_signals(command: &mut Command) {
+    let none = no_signals();
+    let unblock = move || {
+        // SAFETY: the set lives until the call returns; nothing else is written.
+        match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut()) } {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    };
+    // SAFETY: between fork and exec it makes one call, which may be made there.
+    unsafe { command.pre_exec(unblock) };
+}
+
+fn no_signals() -> libc::sigset_t {
+    // SAFETY: a C type of integers, for which any are valid.
+    let mut set = unsafe { mem::zeroed() };
+    // SAFETY: the set is ours.
+    unsafe { libc::sigemptyset(&mut set) };
+    set
+}
+
+/// How many numbers of descriptors there are.
+fn limit_of_files() -> u64 {
+    let none = RawFd::MAX as u64;
+    getrlimit(Resource::Nofile).current.map_or(none, |limit| limit.min(none))
 }
 
 /// Takes all numbers that are free up to the last one the child is to have, until it is dropped.
