@@ -10,6 +10,7 @@
 
 use std::io;
 
+use futures_lite::future::try_zip;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::{secs, spawn};
 
@@ -44,10 +45,9 @@ async fn forward(client: TcpStream, target: &str) -> io::Result<()> {
     let options = TcpStream::options().connect_timeout(secs(10)).nodelay(true);
     let server = options.connect(target).await?;
     client.set_idle_timeout(secs(60));
-    // Each direction ends by itself; the connections close when both have.
-    let there = client.pipe_to(&server);
-    let back = server.pipe_to(&client);
-    there.await?;
-    back.await?;
+    // Each direction ends by itself, and the connections when both have. If one of them fails both end:
+    // the peer of the other may be silent, and would never notice.
+    let (client, server) = (client.close_on_drop(), server.close_on_drop());
+    try_zip(client.pipe_to(&*server), server.pipe_to(&*client)).await?;
     Ok(())
 }
