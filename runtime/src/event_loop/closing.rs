@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Between the two arrows no callback of the handle runs. In the closing phase what was in flight
-//! completes as cancelled, then `closed()` is answered, then the callbacks are dropped. Slots are
-//! freed in one place only, so an event still in this batch can never meet a reused slot.
+//! completes as cancelled, then `closed()` is answered, then the callbacks are dropped, and a
+//! checkpoint runs what that set off. Slots are freed in one place only, so an event still in this
+//! batch can never meet a reused slot.
 //!
 //! The last closed is the first to be called back, as in libuv; what is closed in a callback of this
 //! phase waits for the next iteration.
@@ -61,6 +62,8 @@ fn close_all(d: &mut Dispatcher<'_>) -> Flow {
             drop(state.registry.free(slot));
             if let Some(resource) = resource {
                 resource.discard();
+                // What the callbacks owned is dropped with them, and may wake a task, the last that there is.
+                d.checkpoint()?;
             }
         }
     }

@@ -248,14 +248,16 @@ impl Handle {
     }
 
     /// The descriptor that the system knows it by (libuv's `uv_fileno`), for calls that this crate has no
-    /// name for. `None` if it is closed, or is of a kind that has none: a timer, say.
+    /// name for. `None` if it is closed, or is of a kind that has none of its own: a timer, say, or a
+    /// signal, since one pipe serves all those of a loop.
     ///
     /// It stays the handle's own: it must not be closed, and may be another file's as soon as the handle
     /// is closed. What a [`Poll`](crate::handle::Poll) gives is its duplicate. A connect that tries several
-    /// addresses changes it.
+    /// addresses changes it. That of a [`Process`](crate::process::Process) is there until the loop knows
+    /// that the child has ended.
     ///
     /// # Platform notes
-    /// On Windows it is a socket.
+    /// On Windows it is a socket. A process has one on Linux: its pidfd.
     pub fn descriptor(&self) -> Option<RawSource> {
         self.resource()?.descriptor()
     }

@@ -35,6 +35,8 @@ pub(crate) enum Carried {
     Out,
     /// It is skipped if it has not begun: it only asks.
     IfWanted,
+    /// The same, for a handle, which says itself whether the loop stays alive.
+    ForHandle,
 }
 
 /// What waits for the pool. Keys are given to users: a stale one finds nothing.
@@ -52,7 +54,7 @@ struct Entry {
     lane: Lane,
     /// The call that submitted it.
     location: &'static Location<'static>,
-    /// Whether the loop stays alive for it.
+    /// Whether it is in the count of those that are wanted: see `Liveness::jobs`.
     counts: bool,
 }
 
@@ -71,7 +73,8 @@ impl Jobs {
     pub(super) fn that_count(&self) -> Vec<(Lane, &'static Location<'static>)> {
         self.entries.with(|entries| {
             let all = entries.iter().map(|(_, entry)| entry);
-            all.filter(|entry| entry.counts).map(|entry| (entry.lane, entry.location)).collect()
+            let keeps_alive = |entry: &&Entry| entry.counts && entry.carried != Carried::ForHandle;
+            all.filter(keeps_alive).map(|entry| (entry.lane, entry.location)).collect()
         })
     }
 
@@ -121,7 +124,7 @@ impl State {
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);
-        add(&self.live.requests, 1);
+        add(self.live.jobs(carried), 1);
         // Foreign code, which may submit another job: after the key was taken.
         drop(refused);
         key
@@ -136,7 +139,7 @@ impl State {
     /// The loop need not stay alive for the job.
     fn release(&self, entry: &mut Entry) {
         if replace(&mut entry.counts, false) {
-            add(&self.live.requests, -1);
+            add(self.live.jobs(entry.carried), -1);
         }
     }
 
@@ -199,7 +202,7 @@ impl State {
     /// The loop goes away: one job, and who waits for it. `guard` runs what may panic.
     pub(super) fn abandon_job(&self, key: Key, mut guard: impl FnMut(&mut dyn FnMut())) {
         let unwanted = self.jobs.with(key, |entry| match entry.carried {
-            Carried::IfWanted => entry.ticket.take(),
+            Carried::IfWanted | Carried::ForHandle => entry.ticket.take(),
             Carried::Out => None,
         });
         let mut job = unwanted.flatten().and_then(|ticket| self.pool().cancel(ticket));

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::State;
+use super::{Carried, State};
 
 /// The counts. Queues that count as well (pending, closing, mail) are asked themselves.
 #[derive(Debug, Default)]
@@ -18,7 +18,26 @@ pub(crate) struct Liveness {
     pub(crate) waiting_for_nothing: Cell<usize>,
     /// Requests in flight.
     pub(crate) requests: Cell<usize>,
+    /// Jobs that are done for handles. Only a manual clock waits for them.
+    pub(crate) handle_jobs: Cell<usize>,
     pub(crate) main: Cell<Main>,
+}
+
+impl Liveness {
+    /// Where a job counts that somebody wants.
+    pub(super) fn jobs(&self, carried: Carried) -> &Cell<usize> {
+        match carried {
+            Carried::Out | Carried::IfWanted => &self.requests,
+            Carried::ForHandle => &self.handle_jobs,
+        }
+    }
+
+    /// Whether something other than the time is waited for.
+    pub(super) fn waits_for_more_than_time(&self) -> bool {
+        self.handles.get() > self.waiting_for_nothing.get()
+            || self.requests.get() > 0
+            || self.handle_jobs.get() > 0
+    }
 }
 
 /// The main future.

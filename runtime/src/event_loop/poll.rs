@@ -128,8 +128,7 @@ fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
     if timeout.is_zero() {
         return Some(timeout);
     }
-    let live = &state.live;
-    if live.handles.get() > live.waiting_for_nothing.get() || live.requests.get() > 0 {
+    if state.live.waits_for_more_than_time() {
         return None;
     }
     let now = state.clock().now_ns();

@@ -37,7 +37,8 @@ handle_type! {
     /// such as `NotFound`, is told once until another comes; that the file is back is told.
     ///
     /// A callback, by [`start`](Self::start), makes the loop hold the handle until it is stopped. For
-    /// tasks there is [`watch`](Self::watch) with [`changed`](Self::changed).
+    /// tasks there is [`watch`](Self::watch) with [`changed`](Self::changed). Unreferenced it lets the
+    /// loop end in the middle of a look too, which may take long where a network is slow.
     ///
     /// # Ordering
     /// In the poll phase, as all that the pool does. The looks themselves begin in the timers phase.
@@ -238,7 +239,7 @@ impl Inner {
         });
         let Some(path) = path else { return };
         let stat = move || std::fs::metadata(path);
-        let key = state.submit(Lane::Fast, Carried::IfWanted, stat);
+        let key = state.submit(Lane::Fast, Carried::ForHandle, stat);
         self.job.set(Some(key));
         // Weak: one that nobody holds any more ends, and its question with it.
         let inner = Rc::downgrade(self);

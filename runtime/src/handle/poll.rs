@@ -6,10 +6,8 @@ use std::rc::Rc;
 
 use super::{Interest, Ready, handle_type};
 use crate::base::{CallbackSlot, Guarded};
-use crate::error::{Closed, Outcome, Result};
-use crate::event_loop::{
-    Answer, Dispatcher, Event, Flow, Handle, Kind, Resource, copy_of, current,
-};
+use crate::error::{Outcome, Result};
+use crate::event_loop::{Answer, Dispatcher, Event, Flow, Handle, Kind, Resource, current};
 use crate::reactor::Watched;
 use crate::sys;
 
@@ -99,7 +97,7 @@ impl Poll {
     ///
     /// # Errors
     /// `f` gets them all, in the pending phase if watching can't even start: `Unsupported` for what the
-    /// system can't watch for, [`Closed`]. On a loop that is gone `f` is dropped.
+    /// system can't watch for, [`Closed`](crate::Closed). On a loop that is gone `f` is dropped.
     pub fn start<R: Outcome>(
         &self,
         interest: Interest,
@@ -138,8 +136,8 @@ impl Poll {
     /// Waits until something of `interest` is ready. Any number of tasks may wait, beside a callback.
     ///
     /// # Errors
-    /// `Unsupported` for what the system can't watch for; [`Closed`], also if the handle is closed
-    /// meanwhile; [`LoopGone`](crate::LoopGone).
+    /// `Unsupported` for what the system can't watch for; [`Closed`](crate::Closed), also if the handle is
+    /// closed meanwhile; [`LoopGone`](crate::LoopGone).
     ///
     /// # Cancel safety
     /// Nothing is lost: readiness is reported again.
@@ -237,7 +235,8 @@ impl Resource for Inner {
         self.source.close();
         let waiters = self.waiters.take();
         for waiter in waiters {
-            waiter.answer.settle_later(Err(copy_of(&Closed.into())), self.handle.state());
+            let error = self.handle.check_open().expect_err("it is closing");
+            waiter.answer.settle_later(Err(error), self.handle.state());
         }
     }
 

@@ -319,6 +319,11 @@ impl Resource for Inner {
         Ok(())
     }
 
+    /// The one that tells its end, where the system has such a thing.
+    fn descriptor(&self) -> Option<sys::RawSource> {
+        self.source.get()?.with(|source| Ok(sys::raw(source))).ok()
+    }
+
     fn release(&self) {
         if let Some(source) = self.source.get() {
             source.close();

@@ -10,16 +10,20 @@ use std::task::{Context, Poll, Waker, ready};
 use futures_core::Stream;
 
 use crate::base::LocalQueue;
+use crate::error::Closed;
 use crate::handle::Signal;
 use crate::task::{coop, keep};
 
 /// Signals that are kept for a reader who does not come. Beyond it each kind is kept once.
 const UNREAD: usize = 1024;
 
-/// The signals that were asked for, in the order in which they come. Also a `Stream`.
+/// The signals that were asked for, in the order in which they come. Also a `Stream`, which ends when a
+/// watcher of its was closed.
 ///
 /// Made by [`signals`]. While it is held none is lost between two reads: up to 1,024 are kept, then one of
 /// each kind. Its drop gives the signals back.
+///
+/// Only [`walk`](crate::LoopRef::walk) finds the handles that watch for it, to close them, say.
 pub struct Signals {
     unread: Rc<Unread>,
     handles: Vec<Signal>,
@@ -29,6 +33,15 @@ pub struct Signals {
 struct Unread {
     queue: LocalQueue<i32>,
     waker: Cell<Option<Waker>>,
+}
+
+/// What a watcher has of it. It goes with the watcher's callback: who waits then finds out why.
+struct Teller(Rc<Unread>);
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 /// Watches all of `signums` on the current loop, until the result is dropped.
@@ -61,8 +74,8 @@ pub fn signals(signums: &[i32]) -> io::Result<Signals> {
         }
         let handle = Signal::new();
         signals.handles.push(handle.clone());
-        let unread = signals.unread.clone();
-        handle.start(signum, move |_, signum| unread.push(signum))?;
+        let teller = Teller(signals.unread.clone());
+        handle.start(signum, move |_, signum| teller.0.push(signum))?;
     }
     Ok(signals)
 }
@@ -72,6 +85,10 @@ impl Unread {
         if self.queue.len() < UNREAD || !self.queue.any(|&unread| unread == signum) {
             self.queue.push(signum);
         }
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -82,7 +99,8 @@ impl Signals {
     /// Waits for the next signal, and gives its number.
     ///
     /// # Errors
-    /// [`LoopGone`](crate::LoopGone), once all that came before was read.
+    /// [`LoopGone`](crate::LoopGone), or [`Closed`](crate::Closed) if a watcher was closed, once all
+    /// that came before was read.
     ///
     /// # Cancel safety
     /// Nothing is lost: a signal that was not given is there for the next call.
@@ -100,7 +118,7 @@ impl Signals {
         if let Some(signum) = self.try_recv() {
             return Poll::Ready(Ok(signum));
         }
-        if let Some(Err(error)) = self.handles.first().map(|handle| handle.check_open()) {
+        if let Some(error) = self.handles.iter().find_map(|handle| handle.check_open().err()) {
             return Poll::Ready(Err(error));
         }
         coop::made_no_progress();
@@ -113,7 +131,10 @@ impl Stream for Signals {
     type Item = io::Result<i32>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<i32>>> {
-        self.get_mut().poll_recv(cx).map(Some)
+        self.get_mut().poll_recv(cx).map(|signum| match signum {
+            Err(error) if Closed::is_in(&error) => None,
+            signum => Some(signum),
+        })
     }
 }
 

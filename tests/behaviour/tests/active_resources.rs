@@ -2,6 +2,10 @@
 
 mod loop_support;
 mod tcp_support;
+#[cfg(unix)]
+mod tty_support;
+#[cfg(unix)]
+mod unix_support;
 
 use std::cell::Cell;
 use std::io;
@@ -194,6 +198,24 @@ fn jobs_of_the_pool_are_told_with_the_line_that_submitted_them() {
 }
 
 #[test]
+fn a_look_that_is_under_way_is_no_reason_beside_its_handle() {
+    use runtime::handle::FsPoll;
+    let mut lp = Loop::builder().pool_threads(1).build().unwrap();
+    let _guards = (lp.enter(), behaviour::Deadline::secs(20));
+    let (go, wait) = mpsc::channel::<()>();
+    drop(spawn_blocking(move || wait.recv()));
+    let poll = FsPoll::new();
+    poll.start("Cargo.toml", secs(5), |_, _| ()).unwrap();
+    // The only thread of the pool has not come to it.
+    expect(&lp, ["FsPoll", "Blocking"]);
+    poll.unref();
+    expect(&lp, ["Blocking"]);
+    go.send(()).unwrap();
+    assert!(!lp.run().unwrap());
+    assert!(poll.is_active());
+}
+
+#[test]
 fn requests_of_a_stream_are_told_beside_it() {
     let (mut lp, _log, _guards) = real();
     let (stream, peer) = narrow_pair();
@@ -341,9 +363,10 @@ fn the_list_is_printed_to_standard_error_equal_lines_as_one() {
 #[test]
 fn a_handle_tells_its_descriptor_while_it_is_open() {
     use runtime::handle::{Handle, Poll};
+    use runtime::io::Tty;
+    use runtime::net::{Pipe, UnixDatagram, UnixListener, UnixStream};
     use std::os::fd::AsRawFd;
     let (mut lp, _log, _guards) = real();
-    assert_eq!(Timer::new().descriptor(), None);
     let (ours, _peer) = tcp_support::std_pair();
     let fd = ours.as_raw_fd();
     let stream = TcpStream::from_std(ours).unwrap();
@@ -351,15 +374,80 @@ fn a_handle_tells_its_descriptor_while_it_is_open() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let poll = Poll::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
-    let handles: [&Handle; 4] = [&stream, &listener, &udp, &poll];
+    let folder = unix_support::Folder::new();
+    let local_listener = UnixListener::bind(folder.file("s")).unwrap();
+    let (local_stream, _peer) = UnixStream::pair().unwrap();
+    let datagrams = UnixDatagram::unbound().unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let pipe = Pipe::from_std(reader).unwrap();
+    let pty = tty_support::Pty::new();
+    let tty = Tty::open(&pty.slave).unwrap();
+    let handles: [&Handle; 9] =
+        [&stream, &listener, &udp, &poll, &local_listener, &local_stream, &datagrams, &pipe, &tty];
     let mut seen: Vec<_> = handles.iter().map(|handle| handle.descriptor().unwrap()).collect();
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen.len(), 4);
+    assert_eq!(seen.len(), handles.len());
     for handle in handles {
         handle.close();
         assert_eq!(handle.descriptor(), None);
     }
     lp.run().unwrap();
     assert_eq!(stream.descriptor(), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_has_no_descriptor_of_its_own_tells_none() {
+    use runtime::handle::{FsEvent, FsEventOptions, FsPoll, Handle, Signal};
+    use runtime::signal::SIGWINCH;
+    let (_lp, _log, _guards) = real();
+    let (timer, idle, sender) = (Timer::new(), Idle::new(), Async::new(|_| ()));
+    let (signal, event, poll) = (Signal::new(), FsEvent::new(), FsPoll::new());
+    let here = env!("CARGO_MANIFEST_DIR");
+    timer.start(secs(5), None, |_| ()).unwrap();
+    idle.start(|_| ()).unwrap();
+    signal.start(SIGWINCH, |_, _| ()).unwrap();
+    event.start(here, FsEventOptions::new(), |_, _| ()).unwrap();
+    poll.start(here, secs(5), |_, _| ()).unwrap();
+    let handles: [&Handle; 6] = [&timer, &idle, &sender, &signal, &event, &poll];
+    for handle in handles {
+        assert_eq!(handle.descriptor(), None, "{handle:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_child_has_one_where_the_system_has_such_until_its_end_is_known() {
+    use runtime::process::Command;
+    let (mut lp, _log, _guards) = real();
+    let child = Command::new("true").spawn().unwrap();
+    expect(&lp, ["Process"]);
+    let has_one = cfg!(all(target_os = "linux", not(runtime_no_pidfd)));
+    assert_eq!(child.descriptor().is_some(), has_one);
+    if let Some(descriptor) = child.descriptor() {
+        // That of the process, not of one of its streams: the system tells its number.
+        let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).unwrap();
+        assert!(facts.contains(&format!("Pid:\t{}\n", child.id())), "{facts}");
+    }
+    lp.run().unwrap();
+    assert!(child.exit_status().is_some() && !child.is_closing());
+    assert_eq!(child.descriptor(), None);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connect_that_waits_for_room_is_told_with_its_descriptor() {
+    use runtime::net::{UnixListener, UnixStream};
+    let (mut lp, _log, _guards) = real();
+    let folder = unix_support::Folder::new();
+    let listener = UnixListener::options().backlog(0).bind(folder.file("s")).unwrap();
+    // The queue takes one; the first that finds no room waits for some.
+    let connects = [(); 3].map(|()| UnixStream::connect(folder.file("s")));
+    let waiting = lp.active_resources().into_iter().filter(|active| active.handle().is_some());
+    assert!(waiting.clone().any(|active| active.kind() == ActiveKind::Connect));
+    lp.walk(|handle| assert!(handle.descriptor().is_some(), "{handle:?}"));
+    drop((connects, listener));
+    lp.run().unwrap();
+    expect(&lp, []);
 }

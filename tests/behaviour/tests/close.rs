@@ -287,6 +287,29 @@ fn close_drops_the_callback_in_the_closing_phase_and_breaks_cycles() {
 }
 
 #[test]
+fn what_the_drop_of_a_callback_sets_off_runs_before_the_next_handle_is_closed() {
+    struct OnDrop(EventLog);
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            let log = self.0.clone();
+            log.push("dropped");
+            next_tick(log.mark("tick"));
+            drop(spawn(async move { log.push("task") }));
+        }
+    }
+    let (mut lp, log, _guards) = real();
+    let (first, last) = (Timer::new(), Timer::new());
+    let owned = OnDrop(log.clone());
+    last.start(secs(60), None, move |_| _ = &owned).unwrap();
+    first.close();
+    first.closed().callback(note_close(&log, "first"));
+    last.close();
+    // The last iteration: nothing is alive behind it.
+    assert!(!lp.run_nowait().unwrap());
+    log.expect(["dropped", "tick", "task", "first"]);
+}
+
+#[test]
 fn a_dropped_loop_breaks_cycles_too() {
     let (lp, _log, guards) = real();
     let captured = Rc::new(());

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use behaviour::EventLog;
-use futures_lite::future::zip;
+use futures_lite::future::{block_on, poll_once, zip};
 use loop_support::{note_close, real};
 use runtime::handle::{Check, Interest, Poll, Prepare, Ready};
 use runtime::{Closed, Loop, LoopGone, ms, queue_microtask, set_immediate, spawn};
@@ -576,7 +576,10 @@ fn on_a_loop_that_is_gone_every_call_says_so() {
     let (lp, _log, guards) = real();
     let (poll, one, _other) = pair();
     poll.start(Interest::READABLE, |_, _| ());
+    let mut waiting = std::pin::pin!(poll.ready(Interest::READABLE));
+    assert!(block_on(poll_once(waiting.as_mut())).is_none());
     drop(lp);
+    assert!(LoopGone::is_in(&block_on(waiting).unwrap_err()));
     assert!(poll.is_closing());
     poll.start(Interest::READABLE, |_, _| panic!("dropped, not called"));
     poll.stop();

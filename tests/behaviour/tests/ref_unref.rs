@@ -4,6 +4,10 @@
 
 mod loop_support;
 mod tcp_support;
+#[cfg(unix)]
+mod tty_support;
+#[cfg(unix)]
+mod unix_support;
 
 use std::any::Any;
 use std::ops::Deref;
@@ -105,8 +109,15 @@ fn kinds() -> Vec<Row> {
 
 #[cfg(unix)]
 fn of_unix() -> Vec<Row> {
-    use runtime::handle::{FsEvent, FsEventOptions, Interest, Poll, Signal};
-    use runtime::net::Pipe;
+    let mut rows = of_the_system();
+    rows.extend(of_local_sockets());
+    rows.extend(of_terminals());
+    rows
+}
+
+#[cfg(unix)]
+fn of_the_system() -> Vec<Row> {
+    use runtime::handle::{FsEvent, FsEventOptions, FsPoll, Interest, Poll, Signal};
     use runtime::process::Command;
     use std::os::unix::net::UnixStream;
     const SIGWINCH: i32 = 28;
@@ -125,28 +136,124 @@ fn of_unix() -> Vec<Row> {
                 (other, spawn(async move { drop(poll.ready(Interest::READABLE).await) }))
             })
         }),
-        row("pipe", Kind::Pipe, || {
-            let (reader, writer) = std::io::pipe().unwrap();
-            subject(Pipe::from_std(reader).unwrap(), move |pipe| {
-                pipe.read_start(|_, _| ());
-                writer
-            })
-        }),
         Row {
             is_ref: false,
             ..row("signal", Kind::Signal, || {
                 subject(Signal::new(), |signal| signal.start(SIGWINCH, |_, _| ()).unwrap())
             })
         },
-        row("fs event", Kind::FsEvent, || {
+        row("fs event by callback", Kind::FsEvent, || {
             subject(FsEvent::new(), |event| {
                 let options = FsEventOptions::default();
                 event.start(env!("CARGO_MANIFEST_DIR"), options, |_, _| ()).unwrap();
             })
         }),
+        row("fs event by a task", Kind::FsEvent, || {
+            subject(FsEvent::new(), |event| {
+                event.watch(env!("CARGO_MANIFEST_DIR"), FsEventOptions::default()).unwrap();
+                let event = event.clone();
+                spawn(async move { drop(event.changed().await) })
+            })
+        }),
+        row("fs poll by callback", Kind::FsPoll, || {
+            subject(FsPoll::new(), |poll| {
+                poll.start(env!("CARGO_MANIFEST_DIR"), secs(60), |_, _| ()).unwrap();
+            })
+        }),
+        row("fs poll by a task", Kind::FsPoll, || {
+            subject(FsPoll::new(), |poll| {
+                poll.watch(env!("CARGO_MANIFEST_DIR"), secs(60)).unwrap();
+                let poll = poll.clone();
+                spawn(async move { drop(poll.changed().await) })
+            })
+        }),
         row("process", Kind::Process, || {
             let mut command = Command::new("sleep");
             subject(command.arg("60").kill_on_drop(true).spawn().unwrap(), |_| ())
+        }),
+    ]
+}
+
+#[cfg(unix)]
+fn of_local_sockets() -> Vec<Row> {
+    use runtime::net::{Pipe, UnixDatagram, UnixListener, UnixStream};
+    fn local_listener() -> UnixListener {
+        let folder = unix_support::Folder::new();
+        UnixListener::bind(folder.file("s")).unwrap()
+    }
+    vec![
+        row("local listener by callback", Kind::UnixListener, || {
+            subject(local_listener(), |listener| listener.listen(|_, _| ()))
+        }),
+        row("local listener by a task", Kind::UnixListener, || {
+            subject(local_listener(), |listener| {
+                let listener = listener.clone();
+                spawn(async move { drop(listener.accept().await) })
+            })
+        }),
+        row("local stream by callback", Kind::UnixStream, || {
+            let (one, other) = UnixStream::pair().unwrap();
+            subject(one, |stream| {
+                stream.read_start(|_, _| ());
+                other
+            })
+        }),
+        row("local stream by a task", Kind::UnixStream, || {
+            let (one, other) = UnixStream::pair().unwrap();
+            subject(one, |stream| {
+                let stream = stream.clone();
+                (other, spawn(async move { drop(stream.read(&mut [0]).await) }))
+            })
+        }),
+        row("local datagrams by callback", Kind::UnixDatagram, || {
+            let (one, other) = UnixDatagram::pair().unwrap();
+            subject(one, |socket| {
+                socket.recv_start(|_, _| ());
+                other
+            })
+        }),
+        row("local datagrams by a task", Kind::UnixDatagram, || {
+            let (one, other) = UnixDatagram::pair().unwrap();
+            subject(one, |socket| {
+                let socket = socket.clone();
+                (other, spawn(async move { drop(socket.recv_from(&mut [0]).await) }))
+            })
+        }),
+        row("pipe by callback", Kind::Pipe, || {
+            let (reader, writer) = std::io::pipe().unwrap();
+            subject(Pipe::from_std(reader).unwrap(), move |pipe| {
+                pipe.read_start(|_, _| ());
+                writer
+            })
+        }),
+        row("pipe by a task", Kind::Pipe, || {
+            let (reader, writer) = std::io::pipe().unwrap();
+            subject(Pipe::from_std(reader).unwrap(), move |pipe| {
+                let pipe = pipe.clone();
+                (writer, spawn(async move { drop(pipe.read(&mut [0]).await) }))
+            })
+        }),
+    ]
+}
+
+#[cfg(unix)]
+fn of_terminals() -> Vec<Row> {
+    use runtime::io::Tty;
+    use tty_support::Pty;
+    vec![
+        row("terminal by callback", Kind::Tty, || {
+            let pty = Pty::new();
+            subject(Tty::open(&pty.slave).unwrap(), |tty| {
+                tty.read_start(|_, _| ());
+                pty
+            })
+        }),
+        row("terminal by a task", Kind::Tty, || {
+            let pty = Pty::new();
+            subject(Tty::open(&pty.slave).unwrap(), |tty| {
+                let tty = tty.clone();
+                (pty, spawn(async move { drop(tty.read(&mut [0]).await) }))
+            })
         }),
     ]
 }
@@ -164,6 +271,10 @@ fn active(row: &Row, lp: &mut Loop) -> (AnyHandle, Box<dyn Any>) {
     let Subject { handle, start } = (row.make)();
     let kept = start();
     lp.run_nowait().unwrap();
+    // The first look of the pool is over when the time of the next is known.
+    while row.kind == Kind::FsPoll && lp.backend_timeout().is_none_or(|wait| wait.is_zero()) {
+        lp.run_once().unwrap();
+    }
     assert!(handle.is_active(), "{}", row.name);
     (handle, kept)
 }

@@ -674,6 +674,49 @@ fn a_stream_of_signals_loses_none_while_it_is_held() {
 }
 
 #[test]
+fn a_stream_of_signals_ends_with_a_watcher_that_is_closed() {
+    let (_alone, mut lp, log, _guards) = start();
+    let noted = log.clone();
+    let mut all = signals(&[SIGUSR1, SIGUSR2]).unwrap();
+    spawn(async move {
+        noted.push(Closed::is_in(&all.recv().await.unwrap_err()));
+        noted.push(all.next().await.is_none());
+    });
+    turn(&mut lp);
+    let mut seen = 0;
+    lp.walk(|handle| {
+        seen += 1;
+        if seen == 2 {
+            handle.close();
+        }
+    });
+    log.expect([]);
+    turn(&mut lp);
+    log.expect(["true", "true"]);
+    // The other was closed by the drop of both.
+    turn(&mut lp);
+    assert_eq!((action(SIGUSR1), lp.metrics().handles), (libc::SIG_DFL, 0));
+}
+
+#[test]
+fn a_stream_of_signals_gives_what_came_and_ends_with_its_loop() {
+    let (_alone, mut lp, _log, guards) = start();
+    let mut all = signals(&[SIGUSR1]).unwrap();
+    raise(SIGUSR1);
+    turn(&mut lp);
+    assert_eq!(future::block_on(all.recv()).unwrap(), SIGUSR1);
+    raise(SIGUSR1);
+    turn(&mut lp);
+    let mut last = Box::pin(async move { (all.recv().await, all.recv().await) });
+    // The second wait is ended by that of the loop.
+    assert!(future::block_on(future::poll_once(last.as_mut())).is_none());
+    drop((guards, lp));
+    let (came, error) = future::block_on(last);
+    assert_eq!(came.unwrap(), SIGUSR1);
+    assert!(LoopGone::is_in(&error.unwrap_err()));
+}
+
+#[test]
 fn a_stream_that_nobody_reads_keeps_1024_and_then_each_kind() {
     let (_alone, mut lp, _log, _guards) = start();
     let mut all = signals(&[SIGUSR1, SIGUSR2]).unwrap();

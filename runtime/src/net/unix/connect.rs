@@ -145,6 +145,13 @@ impl Resource for Knock {
         vec![(ActiveKind::Connect, 1)]
     }
 
+    fn descriptor(&self) -> Option<sys::RawSource> {
+        let socket = self.socket.take();
+        let descriptor = socket.as_ref().map(sys::raw);
+        self.socket.set(socket);
+        descriptor
+    }
+
     fn release(&self) {
         self.disarm();
         drop(self.socket.take());
