@@ -124,8 +124,9 @@ impl World {
     }
 
     fn name(&self) -> PathBuf {
-        self.names.set(self.names.get() + 1);
-        self.folder.join(format!("{}", self.names.get()))
+        // Used again, or a long soak would spend its time on a folder of a hundred thousand files.
+        self.names.set((self.names.get() + 1) % 500);
+        self.folder.join(self.names.get().to_string())
     }
 }
 
