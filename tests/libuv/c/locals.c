@@ -122,6 +122,21 @@ static void a_connect_that_is_given_up(uv_loop_t *loop) {
   iterate(loop, 3);
 }
 
+static void a_connect_to_a_listener_whose_queue_is_full(uv_loop_t *loop) {
+  int full, waits;
+  struct sockaddr_un address = address_of("full");
+  enter_folder();
+  full = bind_to("full", SOCK_STREAM);
+  must(listen(full, 0));
+  do {
+    waits = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  } while (connect(waits, (struct sockaddr *) &address, sizeof address) == 0);
+  connect_noted(loop, &clients[0], "full", "client");
+  iterate(loop, 1);
+  must(accept(full, NULL, NULL));
+  run(loop, UV_RUN_DEFAULT);
+}
+
 /* --- listening --- */
 
 static void local_connections_are_accepted_one_an_iteration(uv_loop_t *loop) {
@@ -234,11 +249,28 @@ static void local_datagrams_that_are_sent_at_once_are_told_in_pending(uv_loop_t 
   iterate(loop, 1);
 }
 
+static void local_datagrams_that_have_to_wait_go_in_their_order(uv_loop_t *loop) {
+  char byte;
+  uv_buf_t bytes = uv_buf_init(&byte, 1);
+  int ends[2];
+  must(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends));
+  open_datagrams(loop, &sender, "b", ends[1]);
+  while (uv_udp_try_send(&sender, &bytes, 1, NULL) > 0) continue;
+  send_noted(&sender, 2, "1");
+  send_noted(&sender, 3, "2");
+  iterate(loop, 1);
+  while (recv(ends[0], &byte, 1, MSG_DONTWAIT) > 0) continue;
+  iterate(loop, 2);
+  note_peer(ends[0]);
+  note_peer(ends[0]);
+}
+
 const struct scenario local_scenarios[] = {
     SCENARIO(connects_that_fail_are_told_before_prepare),
     SCENARIO(a_connect_and_a_listener_of_one_loop),
     SCENARIO(what_a_client_sends_when_it_is_connected),
     SCENARIO(a_connect_that_is_given_up),
+    SCENARIO(a_connect_to_a_listener_whose_queue_is_full),
     SCENARIO(local_connections_are_accepted_one_an_iteration),
     SCENARIO(listeners_at_paths_that_can_not_be_had),
     SCENARIO(a_listener_in_a_directory_that_is_not_there),
@@ -247,5 +279,6 @@ const struct scenario local_scenarios[] = {
     SCENARIO(a_local_listener_keeps_the_loop_alive),
     SCENARIO(local_datagrams_come_whole_and_in_their_order),
     SCENARIO(local_datagrams_that_are_sent_at_once_are_told_in_pending),
+    SCENARIO(local_datagrams_that_have_to_wait_go_in_their_order),
     {NULL, NULL},
 };

@@ -221,6 +221,15 @@ static void a_child_keeps_the_loop_alive_until_its_end_is_told(uv_loop_t *loop) 
   run(loop, UV_RUN_DEFAULT);
 }
 
+static void a_child_that_ended_does_not_show_in_the_wait(uv_loop_t *loop) {
+  spawn_alone(loop, &children[0], "child", "exec sleep 1000", note_exit);
+  settle(loop);
+  note_wait("before", loop);
+  kill_and_await(&children[0]);
+  note_wait("after", loop);
+  run(loop, UV_RUN_ONCE);
+}
+
 static void an_unreferenced_child_keeps_nothing_alive(uv_loop_t *loop) {
   spawn_alone(loop, &children[0], "child", "exec sleep 1000", note_exit);
   unref(&children[0]);
@@ -272,6 +281,7 @@ const struct scenario process_scenarios[] = {
     SCENARIO(a_child_that_a_signal_ended),
     SCENARIO(a_program_that_is_not_there),
     SCENARIO(a_child_keeps_the_loop_alive_until_its_end_is_told),
+    SCENARIO(a_child_that_ended_does_not_show_in_the_wait),
     SCENARIO(an_unreferenced_child_keeps_nothing_alive),
     SCENARIO(a_child_that_is_closed_in_its_callback),
     SCENARIO(a_child_that_is_closed_before_its_end_is_told),

@@ -319,6 +319,22 @@ static void a_watcher_of_signals_keeps_the_loop_alive_if_it_is_referenced(uv_loo
   note_alive(loop);
 }
 
+static void a_signal_for_an_unreferenced_watcher_keeps_nothing_alive(uv_loop_t *loop) {
+  watch(loop, &signals[0], "signal", SIGUSR1, note_signal);
+  unref(&signals[0]);
+  raise(SIGUSR1);
+  note_alive(loop);
+  run(loop, UV_RUN_DEFAULT);
+}
+
+static void a_signal_does_not_show_in_the_wait(uv_loop_t *loop) {
+  watch(loop, &signals[0], "signal", SIGUSR1, note_signal);
+  settle(loop);
+  note_wait("before", loop);
+  raise(SIGUSR1);
+  note_wait("after", loop);
+}
+
 static void close_it(uv_signal_t *watcher, int signum) {
   note_signal(watcher, signum);
   close_handle(watcher);
@@ -370,6 +386,8 @@ const struct scenario signal_scenarios[] = {
     SCENARIO(signals_that_nobody_can_watch),
     SCENARIO(a_watcher_of_a_fault),
     SCENARIO(a_watcher_of_signals_keeps_the_loop_alive_if_it_is_referenced),
+    SCENARIO(a_signal_for_an_unreferenced_watcher_keeps_nothing_alive),
+    SCENARIO(a_signal_does_not_show_in_the_wait),
     SCENARIO(a_watcher_that_closes_in_its_callback),
     SCENARIO(a_watcher_that_closes_with_a_signal_that_is_not_told),
     {NULL, NULL},

@@ -137,6 +137,11 @@ pub const DIFFERENCES: &[Difference] = &[
                  of the end.",
     },
     Difference {
+        scenario: "a_connect_to_a_listener_whose_queue_is_full",
+        ours: "| client=0 more=0",
+        reason: "A connect waits for its turn, as a blocking one does: a busy listener is no error.",
+    },
+    Difference {
         scenario: "a_listener_in_a_directory_that_is_not_there",
         ours: "server=ENOENT",
         reason: "The system's error is told as it is.",

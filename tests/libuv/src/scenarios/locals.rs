@@ -8,6 +8,7 @@ use crate::table;
 use behaviour::EventLog;
 use runtime::Loop;
 use runtime::net::{UnixDatagram, UnixListener, UnixStream};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::os::unix::net;
@@ -96,6 +97,26 @@ fn a_connect_that_is_given_up(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
     iterate(lp, log, 3)
 }
 
+fn a_connect_to_a_listener_whose_queue_is_full(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
+    let (folder, full) = (Folder::new()?, Socket::new(Domain::UNIX, Type::STREAM, None)?);
+    let address = SockAddr::unix(folder.join("full"))?;
+    full.bind(&address)?;
+    full.listen(0)?;
+    let mut waiting = Vec::new();
+    loop {
+        let waits = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        waits.set_nonblocking(true)?;
+        if waits.connect(&address).is_err() {
+            break;
+        }
+        waiting.push(waits);
+    }
+    let _client = connect_noted(log, &folder.join("full"), "client");
+    iterate(lp, log, 1)?;
+    let _accepted = full.accept()?;
+    run(lp, log, Loop::run)
+}
+
 // --- listening ---
 
 fn local_connections_are_accepted_one_an_iteration(
@@ -181,6 +202,12 @@ fn local_datagrams_come_whole_and_in_their_order(lp: &mut Loop, log: &EventLog) 
     iterate(lp, log, 1)
 }
 
+/// Sends a datagram; the callback notes `LABEL=` the status.
+fn send_noted(log: &EventLog, sender: &UnixDatagram, length: usize, label: &'static str) {
+    let log = log.clone();
+    sender.send(vec![0; length]).callback(move |sent| log.push(status(label, &sent)));
+}
+
 fn local_datagrams_that_are_sent_at_once_are_told_in_pending(
     lp: &mut Loop,
     log: &EventLog,
@@ -188,11 +215,28 @@ fn local_datagrams_that_are_sent_at_once_are_told_in_pending(
     let (receiver, sender) = UnixDatagram::pair()?;
     receive(log, &receiver);
     let _prepare = start_prepare(note(log, "prepare"));
-    for (length, label) in [(1, "1"), (2, "2")] {
-        let log = log.clone();
-        sender.send(vec![0; length]).callback(move |sent| log.push(status(label, &sent)));
-    }
+    send_noted(log, &sender, 1, "1");
+    send_noted(log, &sender, 2, "2");
     iterate(lp, log, 1)
+}
+
+fn local_datagrams_that_have_to_wait_go_in_their_order(
+    lp: &mut Loop,
+    log: &EventLog,
+) -> io::Result<()> {
+    let (receiver, sender) = net::UnixDatagram::pair()?;
+    let sender = UnixDatagram::from_std(sender)?;
+    while sender.try_send(&[0]).is_ok() {}
+    send_noted(log, &sender, 2, "1");
+    send_noted(log, &sender, 3, "2");
+    iterate(lp, log, 1)?;
+    receiver.set_nonblocking(true)?;
+    while receiver.recv(&mut [0]).is_ok() {}
+    iterate(lp, log, 2)?;
+    for _ in 0..2 {
+        log.push(format!("peer={}", receiver.recv(&mut [0; 64])?));
+    }
+    Ok(())
 }
 
 table! {
@@ -200,6 +244,7 @@ table! {
     a_connect_and_a_listener_of_one_loop,
     what_a_client_sends_when_it_is_connected,
     a_connect_that_is_given_up,
+    a_connect_to_a_listener_whose_queue_is_full,
     local_connections_are_accepted_one_an_iteration,
     listeners_at_paths_that_can_not_be_had,
     a_listener_in_a_directory_that_is_not_there,
@@ -208,4 +253,5 @@ table! {
     a_local_listener_keeps_the_loop_alive,
     local_datagrams_come_whole_and_in_their_order,
     local_datagrams_that_are_sent_at_once_are_told_in_pending,
+    local_datagrams_that_have_to_wait_go_in_their_order,
 }

@@ -6,7 +6,7 @@
 
 use super::signals::{USR1, raise, watch};
 use crate::handles::{
-    close, must, note, note_active, note_alive, run, settle, start_check, start_timer,
+    close, must, note, note_active, note_alive, note_wait, run, settle, start_check, start_timer,
 };
 use crate::labels::status;
 use crate::sockets::{iterate, note_read, shut_down_noted, write_noted};
@@ -223,6 +223,15 @@ fn a_child_keeps_the_loop_alive_until_its_end_is_told(
     run(lp, log, Loop::run)
 }
 
+fn a_child_that_ended_does_not_show_in_the_wait(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
+    let child = spawn(log, "child", SLEEPS)?;
+    settle(lp)?;
+    note_wait(log, "before", lp);
+    kill_and_await(&child);
+    note_wait(log, "after", lp);
+    run(lp, log, Loop::run_once)
+}
+
 fn an_unreferenced_child_keeps_nothing_alive(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
     let child = spawn(log, "child", SLEEPS)?;
     child.unref();
@@ -280,6 +289,7 @@ table! {
     a_child_that_a_signal_ended,
     a_program_that_is_not_there,
     a_child_keeps_the_loop_alive_until_its_end_is_told,
+    a_child_that_ended_does_not_show_in_the_wait,
     an_unreferenced_child_keeps_nothing_alive,
     a_child_that_is_closed_in_its_callback,
     a_child_that_is_closed_before_its_end_is_told,

@@ -3,7 +3,7 @@
 //! A watcher of ours starts unreferenced; here it is referenced, as libuv's is.
 
 use crate::handles::{
-    NEVER, close, must, note, note_active, note_alive, noting, run, settle, start_check,
+    NEVER, close, must, note, note_active, note_alive, note_wait, noting, run, settle, start_check,
     start_timer,
 };
 use crate::labels::status;
@@ -341,6 +341,26 @@ fn a_watcher_of_signals_keeps_the_loop_alive_if_it_is_referenced(
     Ok(())
 }
 
+fn a_signal_for_an_unreferenced_watcher_keeps_nothing_alive(
+    lp: &mut Loop,
+    log: &EventLog,
+) -> io::Result<()> {
+    let signal = watch(log, "signal", USR1);
+    signal.unref();
+    raise(USR1);
+    note_alive(log, lp);
+    run(lp, log, Loop::run)
+}
+
+fn a_signal_does_not_show_in_the_wait(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
+    let _signal = watch(log, "signal", USR1);
+    settle(lp)?;
+    note_wait(log, "before", lp);
+    raise(USR1);
+    note_wait(log, "after", lp);
+    Ok(())
+}
+
 fn a_watcher_that_closes_in_its_callback(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
     let close_as = |label| move |log: &EventLog, signal: &Signal| close(signal, log, label);
     let _first = watch_then(log, "first", USR1, close_as("first"));
@@ -388,6 +408,8 @@ table! {
     signals_that_nobody_can_watch,
     a_watcher_of_a_fault,
     a_watcher_of_signals_keeps_the_loop_alive_if_it_is_referenced,
+    a_signal_for_an_unreferenced_watcher_keeps_nothing_alive,
+    a_signal_does_not_show_in_the_wait,
     a_watcher_that_closes_in_its_callback,
     a_watcher_that_closes_with_a_signal_that_is_not_told,
 }
