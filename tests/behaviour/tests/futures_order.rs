@@ -7,6 +7,7 @@
 //!   sockets          poll    ├▶ it: behind the ticks that wait, before the next callback of the phase
 //!   the pool         poll    │
 //!   other threads    poll    │
+//!   signals, exits   poll    │
 //!   closed           closing ┘
 //!   another task, a channel, JoinHandle, yield_microtask: a microtask of the checkpoint that goes on
 //! ```
@@ -407,6 +408,48 @@ fn what_another_thread_sends_through_a_channel_comes_in_poll() {
         });
         other.await;
         task.await.unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_goes_on_between_the_callbacks_of_its_other_watchers() {
+    use runtime::signal::{SIGUSR2, once};
+
+    /// To this thread: it is caught when this returns.
+    #[allow(unsafe_code)]
+    fn raise() {
+        // SAFETY: a call with a number; the signal is watched.
+        assert_eq!(unsafe { libc::raise(SIGUSR2) }, 0);
+    }
+
+    expect(in_poll(), |log| async move {
+        let started = Cell::new(0);
+        let start = move |callback: Callback| {
+            once(SIGUSR2).callback(|_| callback());
+            if started.replace(started.get() + 1) == 1 {
+                raise();
+            }
+        };
+        in_between(log, start, async { once(SIGUSR2).await.unwrap() }).await;
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn the_end_of_a_child_goes_on_between_the_callbacks_of_others_who_wait_for_it() {
+    use runtime::process::Command;
+
+    expect(in_poll(), |log| async move {
+        let child = Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap();
+        let (waited_for, started) = (child.clone(), Cell::new(0));
+        let start = move |callback: Callback| {
+            waited_for.wait().callback(|_| callback());
+            if started.replace(started.get() + 1) == 1 {
+                waited_for.kill(libc::SIGKILL).unwrap();
+            }
+        };
+        in_between(log, start, async { child.wait().await.unwrap() }).await;
     });
 }
 

@@ -1,6 +1,9 @@
 /* Closing: in which order, in which iteration, and what is left of a closed handle. */
 #include "handles.h"
 
+#include <signal.h>
+#include <stdlib.h>
+
 static uv_idle_t idle;
 static uv_prepare_t prepare;
 static uv_async_t async;
@@ -18,6 +21,30 @@ static void close_is_last_in_first_out(uv_loop_t *loop) {
   close_handle(&one);
   close_handle(&two);
   close_handle(&three);
+  run(loop, UV_RUN_DEFAULT);
+}
+
+static void handles_of_other_kinds_are_closed_the_last_first_too(uv_loop_t *loop) {
+  static uv_signal_t signal;
+  static uv_fs_event_t event;
+  static uv_fs_poll_t look;
+  static uv_pipe_t pipe;
+  must(uv_signal_init(loop, &signal));
+  must(uv_signal_start(&signal, (uv_signal_cb) abort, SIGUSR1));
+  signal.data = "signal";
+  must(uv_fs_event_init(loop, &event));
+  must(uv_fs_event_start(&event, (uv_fs_event_cb) abort, ".", 0));
+  event.data = "event";
+  must(uv_fs_poll_init(loop, &look));
+  look.data = "look";
+  must(uv_pipe_init(loop, &pipe, 0));
+  pipe.data = "pipe";
+  init_timer(loop, &timer, "timer");
+  close_handle(&signal);
+  close_handle(&timer);
+  close_handle(&event);
+  close_handle(&look);
+  close_handle(&pipe);
   run(loop, UV_RUN_DEFAULT);
 }
 
@@ -289,6 +316,7 @@ static void walk_shows_the_handle_whose_callback_runs(uv_loop_t *loop) {
 
 const struct scenario closing_scenarios[] = {
     SCENARIO(close_is_last_in_first_out),
+    SCENARIO(handles_of_other_kinds_are_closed_the_last_first_too),
     SCENARIO(no_callback_of_a_closed_handle_runs_and_all_are_called_back),
     SCENARIO(what_closes_in_an_iteration_is_called_back_in_it_but_for_timers),
     SCENARIO(a_timer_closed_before_the_first_iteration_is_called_back_in_it),

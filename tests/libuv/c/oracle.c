@@ -21,6 +21,7 @@ enum { DEADLINE_SECONDS = 10 };
 static const struct scenario *const tables[] = {
     loop_scenarios, timer_scenarios,  watcher_scenarios,  closing_scenarios,  async_scenarios,
     poll_scenarios, stream_scenarios, listener_scenarios, datagram_scenarios, pool_scenarios,
+    pipe_scenarios, local_scenarios,  signal_scenarios,   process_scenarios,  file_scenarios,
 };
 
 void note(const char *format, ...) {

@@ -24,6 +24,11 @@ extern const struct scenario stream_scenarios[];
 extern const struct scenario listener_scenarios[];
 extern const struct scenario datagram_scenarios[];
 extern const struct scenario pool_scenarios[];
+extern const struct scenario pipe_scenarios[];
+extern const struct scenario local_scenarios[];
+extern const struct scenario signal_scenarios[];
+extern const struct scenario process_scenarios[];
+extern const struct scenario file_scenarios[];
 
 /* Appends one label, which has no blanks, to the trace. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));

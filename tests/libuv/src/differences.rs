@@ -124,4 +124,119 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "The mailbox comes before the system's events: what is done while the loop is awake \
                  costs no system call to be told.",
     },
+    Difference {
+        scenario: "writes_to_a_pipe_that_nobody_reads",
+        ours: "try=EPIPE 1=EPIPE reader-closed | |",
+        reason: "A write that fails ends the writing direction: nothing is queued that another one \
+                 would have to wait for.",
+    },
+    Difference {
+        scenario: "a_shutdown_of_the_end_to_write",
+        ours: "write=0 shutdown=0 reader=1 | reader=EOF |",
+        reason: "Shutting down the end to write closes it, which is how the reader of a pipe learns \
+                 of the end.",
+    },
+    Difference {
+        scenario: "a_connect_to_a_listener_whose_queue_is_full",
+        ours: "| client=0 more=0",
+        reason: "A connect waits for its turn, as a blocking one does: a busy listener is no error.",
+    },
+    Difference {
+        scenario: "a_listener_in_a_directory_that_is_not_there",
+        ours: "server=ENOENT",
+        reason: "The system's error is told as it is.",
+    },
+    Difference {
+        scenario: "a_flood_of_signals",
+        ours: "512 512 176 0",
+        reason: "512 signals at most are taken in an iteration: they can't keep the loop in this \
+                 phase.",
+    },
+    Difference {
+        scenario: "watchers_of_one_signal_that_lie_in_memory_backwards",
+        ours: "first second third |",
+        reason: "Watchers of one signal are told in the order of their start, wherever they lie.",
+    },
+    Difference {
+        scenario: "a_signal_that_came_before_a_stop_and_a_start",
+        ours: "| |",
+        reason: "What came before the start is not told.",
+    },
+    Difference {
+        scenario: "a_watcher_for_one_time_in_its_callback",
+        ours: "once active=0 | active=0",
+        reason: "A watcher for one time has stopped when it is called, as a timer that does not \
+                 repeat has.",
+    },
+    Difference {
+        scenario: "a_watcher_for_one_time_that_starts_itself_once_more",
+        ours: "once | active=1 another-once |",
+        reason: "It has stopped when it is called, so a start in its callback holds.",
+    },
+    Difference {
+        scenario: "a_watcher_of_a_fault",
+        ours: "fault=EINVAL",
+        reason: "A fault would come again as soon as its handler returns, for ever, so it can't be \
+                 watched.",
+    },
+    Difference {
+        scenario: "a_watcher_of_signals_keeps_the_loop_alive_if_it_is_referenced",
+        ours: "active=1 alive=0 alive=0 alive=1 active=0 alive=0",
+        reason: "A watcher of signals starts unreferenced, as in Node: a program does not go on for \
+                 the sake of its SIGTERM.",
+    },
+    Difference {
+        scenario: "a_watcher_that_closes_with_a_signal_that_is_not_told",
+        ours: "check signal-closed | | |",
+        reason: "What was caught names a signal and not a watcher, so a close has nothing to wait \
+                 for.",
+    },
+    Difference {
+        scenario: "a_signal_that_came_after_a_child_ended",
+        ours: "signal child=0 | |",
+        reason: "Signals come before the ends of children. These are learned from descriptors of \
+                 their own, not from SIGCHLD, so there is no order between the two.",
+    },
+    Difference {
+        scenario: "children_that_ended_in_another_order",
+        ours: "third=signal-9 first=signal-9 second=signal-9 | |",
+        reason: "Children are told in the order in which they ended.",
+    },
+    Difference {
+        scenario: "the_first_of_two_children_closes_the_other",
+        ours: "first=0 second=ECANCELED second-closed | |",
+        reason: "Of a child that is closed no end is told; who waits for it gets a Cancelled.",
+    },
+    Difference {
+        scenario: "a_child_that_is_closed_before_its_end_is_told",
+        ours: "child=ECANCELED child-closed | |",
+        reason: "To wait for a child is a request, and each request ends: here as Cancelled.",
+    },
+    Difference {
+        scenario: "a_rename_in_a_directory",
+        ours: "a=rename:old->new | |",
+        reason: "A rename is told once, with both names.",
+    },
+    Difference {
+        scenario: "a_watched_file_that_is_removed",
+        ours: "a=change:file a=rename:file | | active=1",
+        reason: "That a file is gone is told once. Its path is watched further: whatever comes \
+                 there is told.",
+    },
+    Difference {
+        scenario: "a_watched_file_that_is_replaced",
+        ours: "a=rename:new->file | a=change:file |",
+        reason: "A path is watched, not what happened to be there at the start: editors and logs \
+                 replace files.",
+    },
+    Difference {
+        scenario: "looks_that_are_started_twice",
+        ours: "again=EALREADY",
+        reason: "Who starts it twice is told that the second path is not looked at.",
+    },
+    Difference {
+        scenario: "looks_that_are_closed_while_one_is_under_way",
+        ours: "look-closed | | work=0 more=0",
+        reason: "The answer of the pool is not needed any more, so a close does not wait for it.",
+    },
 ];

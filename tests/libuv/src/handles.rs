@@ -2,11 +2,15 @@
 
 use crate::labels::{flag, wait};
 use behaviour::EventLog;
-use runtime::handle::{Async, Check, Handle, Idle, Interest, Poll, Prepare, Timer};
+use runtime::handle::{
+    Async, Check, FsEvent, FsPoll, Handle, Idle, Interest, Poll, Prepare, Signal, Timer,
+};
+use runtime::net::{Pipe, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+use runtime::process::Process;
 use runtime::{Loop, LoopRef, Request, ms};
 use std::error::Error;
 use std::io;
-use std::net::UdpSocket;
+use std::net;
 use std::time::Duration;
 
 /// For what is waited for and never comes.
@@ -62,7 +66,7 @@ pub fn start_timer(after: Duration, f: impl FnMut(&Timer) + 'static) -> Timer {
 
 /// Polls a socket that can be written to, now and ever after.
 pub fn start_poll(mut f: impl FnMut(&Poll) + 'static) -> Poll {
-    let socket = must(UdpSocket::bind(("127.0.0.1", 0)));
+    let socket = must(net::UdpSocket::bind(("127.0.0.1", 0)));
     let poll = must(Poll::new(&socket));
     poll.start(Interest::WRITABLE, move |poll, ready| {
         must(ready);
@@ -93,7 +97,8 @@ macro_rules! close {
     };
 }
 
-close!(Async Check Idle Poll Prepare Timer);
+close!(Async Check FsEvent FsPoll Idle Poll Prepare Process Signal Timer);
+close!(Pipe TcpListener TcpStream UdpSocket UnixListener UnixStream);
 
 /// Closes the handle; its close callback notes `LABEL-closed`.
 pub fn close(handle: &impl Close, log: &EventLog, label: &str) {

@@ -1,6 +1,7 @@
 //! Labels that several scenarios note, spelled as the C side spells them.
 
 use runtime::{Cancelled, Closed};
+use std::error::Error;
 use std::io;
 use std::io::ErrorKind as Kind;
 use std::time::Duration;
@@ -28,11 +29,14 @@ const KINDS: &[(Kind, &str)] = &[
 /// Codes that have no kind of their own, by the number that Linux gives them.
 const NUMBERS: &[(i32, &str)] = &[
     (1, "EPERM"),
+    (3, "ESRCH"),
     (9, "EBADF"),
     (13, "EACCES"),
     (24, "EMFILE"),
+    (88, "ENOTSOCK"),
     (89, "EDESTADDRREQ"),
     (90, "EMSGSIZE"),
+    (91, "EPROTOTYPE"),
     (106, "EISCONN"),
     (114, "EALREADY"),
 ];
@@ -52,12 +56,19 @@ fn name(error: &io::Error) -> String {
     if Closed::is_in(error) {
         return "EINVAL".into();
     }
-    let by_number = NUMBERS.iter().find(|(number, _)| error.raw_os_error() == Some(*number));
+    let code = code(error);
+    let by_number = NUMBERS.iter().find(|(number, _)| code == Some(*number));
     let by_kind = || KINDS.iter().find(|(kind, _)| error.kind() == *kind);
     match by_number.map(|row| row.1).or_else(|| by_kind().map(|row| row.1)) {
         Some(name) => name.into(),
         None => format!("{:?}", error.kind()),
     }
+}
+
+/// The system's number, which the source has if the error says what was tried.
+fn code(error: &io::Error) -> Option<i32> {
+    let source = || error.source()?.downcast_ref::<io::Error>()?.raw_os_error();
+    error.raw_os_error().or_else(source)
 }
 
 /// `what=1` or `what=0`.

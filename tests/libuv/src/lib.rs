@@ -11,6 +11,7 @@
 #![cfg(target_os = "linux")]
 
 mod differences;
+pub mod folder;
 pub mod handles;
 pub mod labels;
 mod recorded;

@@ -1,10 +1,9 @@
 //! Connected sockets: one end a stream of the loop that notes what it reads, the other one foreign: the
 //! twin of `c/sockets.c`.
 
-use crate::handles::Close;
 use crate::labels::status;
 use behaviour::EventLog;
-use runtime::net::{TcpListener, TcpStream};
+use runtime::net::{Pipe, TcpStream, UnixStream};
 use runtime::{Loop, Request};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
@@ -46,32 +45,46 @@ pub fn bind_loopback() -> io::Result<Socket> {
     Ok(socket)
 }
 
-impl Close for TcpStream {
-    fn close(&self) {
-        TcpStream::close(self);
-    }
-
-    fn closed(&self) -> Request<()> {
-        TcpStream::closed(self)
-    }
+/// What bytes can be written to.
+pub trait Writer {
+    /// Writes all of it.
+    fn write(&self, data: &[u8]) -> Request<()>;
+    /// Ends what is written.
+    fn shutdown(&self) -> Request<()>;
+    /// Writes what the system takes at once.
+    ///
+    /// # Errors
+    /// The system's.
+    fn try_write(&self, data: &[u8]) -> io::Result<usize>;
 }
 
-impl Close for TcpListener {
-    fn close(&self) {
-        TcpListener::close(self);
-    }
+macro_rules! writer {
+    ($($stream:ident)*) => {
+        $(impl Writer for $stream {
+            fn write(&self, data: &[u8]) -> Request<()> {
+                $stream::write(self, data)
+            }
 
-    fn closed(&self) -> Request<()> {
-        TcpListener::closed(self)
-    }
+            fn shutdown(&self) -> Request<()> {
+                $stream::shutdown(self)
+            }
+
+            fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+                $stream::try_write(self, data)
+            }
+        })*
+    };
 }
+
+writer!(TcpStream Pipe UnixStream);
 
 /// A read callback that notes `LABEL=` the bytes, or `EOF`, or the error.
-pub fn note_read(
+pub fn note_read<S>(
     log: &EventLog,
     label: &'static str,
-) -> impl FnMut(&TcpStream, io::Result<&[u8]>) + use<> {
-    read_then(log, label, |_, _| ())
+) -> impl FnMut(&S, io::Result<&[u8]>) + use<S> {
+    let log = log.clone();
+    move |_, read| log.push(came(label, &read))
 }
 
 /// A read callback that goes on with `f` after it was noted.
@@ -82,12 +95,17 @@ pub fn read_then<F: FnMut(&EventLog, &TcpStream)>(
 ) -> impl FnMut(&TcpStream, io::Result<&[u8]>) + use<F> {
     let log = log.clone();
     move |stream, read| {
-        log.push(match &read {
-            Ok([]) => format!("{label}=EOF"),
-            Ok(bytes) => format!("{label}={}", bytes.len()),
-            Err(_) => status(label, &read),
-        });
+        log.push(came(label, &read));
         f(&log, stream);
+    }
+}
+
+/// What a read gave.
+fn came(label: &str, read: &io::Result<&[u8]>) -> String {
+    match read {
+        Ok([]) => format!("{label}=EOF"),
+        Ok(bytes) => format!("{label}={}", bytes.len()),
+        Err(_) => status(label, read),
     }
 }
 
@@ -98,17 +116,17 @@ pub fn note_status(log: &EventLog, label: &'static str) -> impl FnOnce(io::Resul
 }
 
 /// Writes `length` bytes; the callback notes `LABEL=` the status.
-pub fn write_noted(stream: &TcpStream, log: &EventLog, length: usize, label: &'static str) {
-    stream.write(vec![0; length]).callback(note_status(log, label));
+pub fn write_noted(stream: &impl Writer, log: &EventLog, length: usize, label: &'static str) {
+    stream.write(&vec![0; length]).callback(note_status(log, label));
 }
 
 /// Shuts down; the callback notes `LABEL=` the status.
-pub fn shut_down_noted(stream: &TcpStream, log: &EventLog, label: &'static str) {
+pub fn shut_down_noted(stream: &impl Writer, log: &EventLog, label: &'static str) {
     stream.shutdown().callback(note_status(log, label));
 }
 
 /// Notes `try=` the bytes that are taken at once, or the error.
-pub fn try_noted(stream: &TcpStream, log: &EventLog, length: usize) {
+pub fn try_noted(stream: &impl Writer, log: &EventLog, length: usize) {
     match stream.try_write(&vec![0; length]) {
         Ok(written) => log.push(format!("try={written}")),
         refused => log.push(status("try", &refused)),
@@ -121,7 +139,7 @@ pub fn note_queue(stream: &TcpStream, log: &EventLog) {
 }
 
 /// Writes as much as the system takes, and queues nothing.
-pub fn fill(stream: &TcpStream) {
+pub fn fill(stream: &impl Writer) {
     while stream.try_write(&[0; BUFFER]).is_ok() {}
 }
 

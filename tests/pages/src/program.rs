@@ -4,6 +4,7 @@
 //! ## A section
 //! ```js       a Node program: CommonJS; `mjs` if it is an ES module   ┐ a program and its port
 //! ```rust     a program if it has a `fn main`                         ┘ share one output
+//! ```rust,linux   the same, on Linux only
 //! ```text     what is printed; `text exit=13`: with that exit code, else 0
 //! ````
 //!
@@ -43,6 +44,8 @@ pub struct Program {
     pub section: String,
     /// What runs it.
     pub language: Language,
+    /// Whether it runs on Linux only.
+    pub needs_linux: bool,
     /// Its text.
     pub source: String,
     /// What the page says it prints; none is a mistake of the page.
@@ -88,6 +91,7 @@ pub fn of_page(page: &'static str) -> Result<Vec<Program>, Mistake> {
             line: block.line,
             section: block.section.to_owned(),
             language,
+            needs_linux: block.info.ends_with(",linux"),
             source: block.text.clone(),
             output: output_of(&blocks[at..])?,
         });

@@ -47,7 +47,8 @@ fn every_rust_program_prints_what_its_page_says() {
     expect_all(|program| {
         let mut page = Command::new(env!("CARGO_BIN_EXE_page"));
         page.arg(&program.name);
-        (program.language == Language::Rust).then_some(page)
+        let is_here = cfg!(target_os = "linux") || !program.needs_linux;
+        (program.language == Language::Rust && is_here).then_some(page)
     });
 }
 

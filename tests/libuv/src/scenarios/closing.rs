@@ -7,7 +7,11 @@ use crate::handles::{
 use crate::labels::flag;
 use crate::table;
 use behaviour::EventLog;
-use runtime::handle::{Async, AsyncSender, Check, Handle, Idle, Poll, Prepare, Timer};
+use runtime::handle::{
+    Async, AsyncSender, Check, FsEvent, FsEventOptions, FsPoll, Handle, Idle, Poll, Prepare,
+    Signal, Timer,
+};
+use runtime::net::Pipe;
 use runtime::{Loop, LoopRef, ms};
 use std::io;
 use std::rc::Rc;
@@ -17,6 +21,22 @@ use std::rc::Rc;
 fn close_is_last_in_first_out(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
     let timers = ["1", "2", "3"].map(|label| (label, Timer::new()));
     timers.iter().for_each(|(label, timer)| close(timer, log, label));
+    run(lp, log, Loop::run)
+}
+
+fn handles_of_other_kinds_are_closed_the_last_first_too(
+    lp: &mut Loop,
+    log: &EventLog,
+) -> io::Result<()> {
+    let (signal, event, look, timer) = (Signal::new(), FsEvent::new(), FsPoll::new(), Timer::new());
+    let (pipe, _other) = Pipe::pair()?;
+    signal.start(libc::SIGUSR1, |_, _| unreachable!("nobody sends it"))?;
+    event.start(".", FsEventOptions::new(), |_, _| unreachable!("it is closed"))?;
+    close(&signal, log, "signal");
+    close(&timer, log, "timer");
+    close(&event, log, "event");
+    close(&look, log, "look");
+    close(&pipe, log, "pipe");
     run(lp, log, Loop::run)
 }
 
@@ -331,6 +351,7 @@ fn walk_shows_the_handle_whose_callback_runs(lp: &mut Loop, log: &EventLog) -> i
 
 table!(
     close_is_last_in_first_out,
+    handles_of_other_kinds_are_closed_the_last_first_too,
     no_callback_of_a_closed_handle_runs_and_all_are_called_back,
     what_closes_in_an_iteration_is_called_back_in_it_but_for_timers,
     a_timer_closed_before_the_first_iteration_is_called_back_in_it,

@@ -1,6 +1,6 @@
 //! Datagrams: receiving and sending by UDP.
 
-use crate::handles::{Close, close, note, note_active, note_alive, run, start_check};
+use crate::handles::{close, note, note_active, note_alive, run, start_check};
 use crate::labels::status;
 use crate::sockets::iterate;
 use crate::table;
@@ -14,16 +14,6 @@ use std::rc::Rc;
 
 /// What one datagram can carry over IPv4.
 const LARGEST: usize = 65_507;
-
-impl Close for UdpSocket {
-    fn close(&self) {
-        UdpSocket::close(self);
-    }
-
-    fn closed(&self) -> Request<()> {
-        UdpSocket::closed(self)
-    }
-}
 
 fn open_at_loopback() -> io::Result<UdpSocket> {
     UdpSocket::bind("127.0.0.1:0")

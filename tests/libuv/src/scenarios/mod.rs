@@ -3,10 +3,15 @@
 pub mod asyncs;
 pub mod closing;
 pub mod datagrams;
+pub mod files;
 pub mod listeners;
+pub mod locals;
 pub mod loops;
+pub mod pipes;
 pub mod polls;
 pub mod pools;
+pub mod processes;
+pub mod signals;
 pub mod streams;
 pub mod timers;
 pub mod watchers;
@@ -26,6 +31,11 @@ pub fn all() -> impl Iterator<Item = Scenario> {
         listeners::SCENARIOS,
         datagrams::SCENARIOS,
         pools::SCENARIOS,
+        pipes::SCENARIOS,
+        locals::SCENARIOS,
+        signals::SCENARIOS,
+        processes::SCENARIOS,
+        files::SCENARIOS,
     ]
     .into_iter()
     .flatten()

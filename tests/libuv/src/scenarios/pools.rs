@@ -12,10 +12,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 /// Lets the job that waits go on.
-type Gate = Sender<()>;
+pub(super) type Gate = Sender<()>;
 
 /// A callback that notes `LABEL=` how the job ended.
-fn note_job(log: &EventLog, label: &'static str) -> impl FnOnce(Result<(), JoinError>) + use<> {
+pub(super) fn note_job<T>(
+    log: &EventLog,
+    label: &'static str,
+) -> impl FnOnce(Result<T, JoinError>) + use<T> {
     let log = log.clone();
     move |joined| log.push(status(label, &joined.map_err(io::Error::from)))
 }
@@ -33,7 +36,7 @@ fn note_and_open_the_gate(
     }
 }
 
-fn open(gate: &Gate) {
+pub(super) fn open(gate: &Gate) {
     gate.send(()).expect("the job waits");
 }
 
