@@ -85,6 +85,9 @@ pub(crate) struct Inner {
 }
 
 struct Looking {
+    /// As it was given.
+    shown: PathBuf,
+    /// Absolute: the file stays the same if the process changes its directory.
     path: Arc<Path>,
     interval_ns: u64,
     /// When the last look began.
@@ -115,7 +118,8 @@ impl FsPoll {
     }
 
     /// Looks at `path` now and then every `interval`, and calls `f` if something changed: size, times
-    /// but that of access, mode, owner, or which file it is. Links are followed.
+    /// but that of access, mode, owner, or which file it is. Links are followed. A relative path is that
+    /// of the directory the process is in now.
     ///
     /// Less than 1 ms is 1 ms. The interval counts from the beginning of a look to that of the next; a
     /// look that takes longer leaves out the beats it missed.
@@ -185,7 +189,7 @@ impl FsPoll {
 
     /// The path that is looked at, as it was given; `None` if it is not started.
     pub fn path(&self) -> Option<PathBuf> {
-        self.0.looking.with(|looking| looking.as_ref().map(|looking| looking.path.to_path_buf()))
+        self.0.looking.with(|looking| looking.as_ref().map(|looking| looking.shown.clone()))
     }
 }
 
@@ -196,7 +200,9 @@ impl Inner {
             return Err(sys::already());
         }
         let looking = Looking {
-            path: path.into(),
+            // What has no absolute path, as an empty one, is not found by the first look.
+            path: std::path::absolute(path).map_or(path.into(), Into::into),
+            shown: path.to_owned(),
             interval_ns: saturating_ns(interval).max(NS_PER_MS),
             begun_ns: 0,
             found: None,

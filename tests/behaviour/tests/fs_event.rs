@@ -6,6 +6,7 @@
 
 mod fs_support;
 mod loop_support;
+mod tcp_support;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
@@ -23,6 +24,7 @@ use futures_lite::future::zip;
 use loop_support::{note_close, real};
 use runtime::handle::{FsChange, FsEvent, FsEventOptions, Kind, NotWatched, Prepare};
 use runtime::{Closed, Entered, Loop, LoopGone, ms, queue_microtask, set_immediate, spawn};
+use tcp_support::{assert_passed, child, child_argument};
 
 const EINVAL: i32 = 22;
 const EALREADY: i32 = 114;
@@ -676,6 +678,38 @@ fn what_can_not_be_watched_is_named() {
         Some(2)
     );
     assert!(!event.is_active() && event.path().is_none() && !lp.is_alive());
+}
+
+#[test]
+fn a_relative_path_is_that_of_the_time_of_the_start() {
+    if child_argument().is_none() {
+        // It changes the directory of the process.
+        let name = "a_relative_path_is_that_of_the_time_of_the_start";
+        return assert_passed(&child("exec", name, "yes"));
+    }
+    let (mut lp, log, _guards) = real();
+    let (dir, other) = (TempDir::new(), TempDir::new());
+    touch(dir.join("file"));
+    touch(other.join("file"));
+    std::env::set_current_dir(dir.path()).unwrap();
+    let event = watch("file", flat(), &log);
+    let folder = watch(".", flat(), &log);
+    std::env::set_current_dir(other.path()).unwrap();
+    assert_eq!(event.path().unwrap(), Path::new("file"));
+    assert_eq!(folder.path().unwrap(), Path::new("."));
+    append(other.join("file"));
+    assert_eq!(told(&mut lp, &log), [""; 0]);
+    append(dir.join("file"));
+    assert_eq!(told(&mut lp, &log), ["~ file", "~ file"]);
+    // Of what is made anew in its place, too.
+    fs::remove_file(dir.join("file")).unwrap();
+    // The number of its links is metadata.
+    assert_eq!(told(&mut lp, &log), ["m file", "- file", "- file"]);
+    touch(dir.join("file"));
+    assert_eq!(told(&mut lp, &log), ["+ file", "+ file"]);
+    append(dir.join("file"));
+    assert_eq!(told(&mut lp, &log), ["~ file", "~ file"]);
+    std::env::set_current_dir("/").unwrap();
 }
 
 // --- several watchers ---

@@ -3,6 +3,8 @@
 
 mod fs_support;
 mod loop_support;
+#[cfg(unix)]
+mod tcp_support;
 
 use std::cell::RefCell;
 use std::fs;
@@ -244,6 +246,33 @@ fn started_and_stopped_many_times_with_looks_under_way_the_last_start_counts() {
     let told = log.take();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].ends_with("NotFound") && told[1].ends_with("nothing to 1"), "{told:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_relative_path_is_that_of_the_time_of_the_start() {
+    use tcp_support::{assert_passed, child, child_argument};
+    if child_argument().is_none() {
+        // It changes the directory of the process.
+        let name = "a_relative_path_is_that_of_the_time_of_the_start";
+        return assert_passed(&child("exec", name, "yes"));
+    }
+    let (mut lp, _clock, log, _guards) = manual();
+    let (dir, other) = (TempDir::new(), TempDir::new());
+    for dir in [&dir, &other] {
+        fs::write(dir.join("file"), "x").unwrap();
+    }
+    std::env::set_current_dir(dir.path()).unwrap();
+    let poll = FsPoll::new();
+    poll.start("file", ms(100), note(&log)).unwrap();
+    std::env::set_current_dir(other.path()).unwrap();
+    assert_eq!(poll.path().unwrap(), Path::new("file"));
+    write_at(150, other.join("file"), 9);
+    write_at(250, dir.join("file"), 2);
+    at(450, move || poll.close());
+    assert!(!lp.run().unwrap());
+    log.expect(["300 ms: 1 to 2"]);
+    std::env::set_current_dir("/").unwrap();
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Child processes: their start, streams, signals and end.
 #![cfg(unix)]
 
+mod fs_support;
+mod tcp_support;
+
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -9,10 +12,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 
 use behaviour::{Deadline, EventLog};
+use fs_support::TempDir;
 use runtime::handle::Kind;
-use runtime::net::Pipe;
+use runtime::net::{Pipe, TcpListener, TcpStream};
 use runtime::process::{Command, Process, Stdio};
 use runtime::{Cancelled, Loop, ms, set_immediate, set_timeout, spawn};
+use tcp_support::{assert_passed, child, child_argument};
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
@@ -195,6 +200,59 @@ fn arguments_environment_and_folder_arrive() {
 }
 
 #[test]
+fn a_program_is_looked_for_in_the_path_that_the_child_gets() {
+    let (mut lp, _, _guard) = start();
+    let dir = TempDir::new();
+    std::fs::copy("/bin/sh", dir.join("a-shell-of-this-test")).unwrap();
+    lp.block_on(async {
+        let mut command = Command::new("a-shell-of-this-test");
+        command.args(["-c", "exit 6"]);
+        assert_eq!(command.status().await.unwrap_err().kind(), ErrorKind::NotFound);
+        command.env("PATH", dir.path());
+        assert_eq!(command.status().await.unwrap().code(), Some(6));
+        command.env_clear().env("PATH", dir.path());
+        assert_eq!(command.status().await.unwrap().code(), Some(6));
+    });
+}
+
+#[test]
+fn an_id_that_can_not_be_had_is_an_error_of_the_call() {
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let (id, expected) = if rustix::process::geteuid().is_root() {
+        (u32::MAX, ErrorKind::InvalidInput)
+    } else {
+        (0, ErrorKind::PermissionDenied)
+    };
+    for command in [sh("exit 0").uid(id), sh("exit 0").gid(id)] {
+        let error = command.spawn().unwrap_err();
+        assert_eq!(error.kind(), expected, "{error}");
+        assert!(error.to_string().contains("\"sh\""), "{error}");
+    }
+    assert!(!lp.run().unwrap());
+}
+
+/// What is ignored stays ignored, as for `nohup`; but for `SIGPIPE`, which Rust ignores by itself.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_child_inherits_what_is_ignored_except_the_signal_of_a_broken_pipe() {
+    const IGNORED: i32 = libc::SIGURG;
+    let (mut lp, _, _guard) = start();
+    // SAFETY: a signal that is ignored by default, too.
+    unsafe { libc::signal(IGNORED, libc::SIG_IGN) };
+    lp.block_on(async {
+        for is_detached in [false, true] {
+            let mut command = Command::new("grep");
+            command.args(["^SigIgn:", "/proc/self/status"]).detached(is_detached);
+            let text = String::from_utf8(command.output().await.unwrap().stdout).unwrap();
+            let ignored = u64::from_str_radix(text["SigIgn:".len()..].trim(), 16).unwrap();
+            let is_ignored = |signum: i32| ignored >> (signum - 1) & 1 == 1;
+            assert!(is_ignored(IGNORED) && !is_ignored(libc::SIGPIPE), "{text}");
+        }
+    });
+}
+
+#[test]
 fn a_child_runs_as_another_user() {
     let (mut lp, _, _guard) = start();
     if !rustix::process::geteuid().is_root() {
@@ -330,6 +388,50 @@ fn streams_go_to_files_and_to_nowhere() {
     file.seek(SeekFrom::Start(0)).unwrap();
     file.read_to_string(&mut text).unwrap();
     assert_eq!(text, "to stdout\nto stderr\n");
+}
+
+#[test]
+fn output_and_error_may_change_places() {
+    if child_argument().is_some() {
+        let (mut lp, _, _guard) = start();
+        lp.block_on(async {
+            let mut command = sh("echo to stdout; echo to stderr >&2");
+            command.stdout(std::io::stderr()).stderr(std::io::stdout());
+            assert!(command.status().await.unwrap().success());
+        });
+        return;
+    }
+    let output = child("exec", "output_and_error_may_change_places", "yes");
+    assert_passed(&output);
+    let has = |stream: &[u8], text| String::from_utf8_lossy(stream).contains(text);
+    assert!(has(&output.stdout, "to stderr") && !has(&output.stdout, "to stdout"));
+    assert!(has(&output.stderr, "to stdout") && !has(&output.stderr, "to stderr"));
+}
+
+#[test]
+fn a_child_serves_a_connection_as_its_standard_streams() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        client.write("what waits already, ").await.unwrap();
+        let (accepted, _) = server.accept().await.unwrap();
+        let socket = accepted.into_std().unwrap();
+        // What the loop does not need a program may not expect.
+        socket.set_nonblocking(false).unwrap();
+        let mut cat = Command::new("cat");
+        cat.stdin(OwnedFd::from(socket.try_clone().unwrap())).stdout(OwnedFd::from(socket));
+        let child = cat.spawn().unwrap();
+        drop(cat);
+        client.write("and what comes").await.unwrap();
+        client.shutdown().await.unwrap();
+        let (mut all, mut buffer) = (Vec::new(), [0; 64]);
+        while let read @ 1.. = client.read(&mut buffer).await.unwrap() {
+            all.extend_from_slice(&buffer[..read]);
+        }
+        assert_eq!(String::from_utf8_lossy(&all), "what waits already, and what comes");
+        assert!(child.wait().await.unwrap().success());
+    });
 }
 
 #[test]
@@ -488,6 +590,30 @@ fn a_signal_after_the_end_hits_nobody() {
         assert_eq!(child.kill(0).unwrap_err().raw_os_error(), Some(esrch));
         assert_eq!(child.kill(SIGTERM).unwrap_err().raw_os_error(), Some(esrch));
     });
+}
+
+#[test]
+fn a_status_that_another_part_of_the_program_took_is_an_error_and_no_hang() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let child = sh("exit 3").spawn().unwrap();
+    let told = log.clone();
+    child.wait().callback(move |status| told.push(is_echild(status)));
+    let pid = i32::try_from(child.id()).unwrap();
+    let mut status = 0;
+    // SAFETY: the number of a child, and room for its status.
+    assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+    assert!(!lp.run().unwrap());
+    log.expect(["true"]);
+    // Who asks later is told the same, and nobody is hit.
+    assert!(is_echild(lp.block_on(child.wait())));
+    assert!(child.exit_status().is_none());
+    let esrch = rustix::io::Errno::SRCH.raw_os_error();
+    assert_eq!(child.kill(SIGKILL).unwrap_err().raw_os_error(), Some(esrch));
+}
+
+fn is_echild<T>(result: std::io::Result<T>) -> bool {
+    result.err().and_then(|error| error.raw_os_error()) == Some(libc::ECHILD)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -17,13 +17,16 @@ use behaviour::EventLog;
 use futures_lite::{StreamExt, future};
 use loop_support::{note_close, real};
 use runtime::handle::{Interest, Kind, Poll, Signal};
+use runtime::net::{TcpListener, TcpStream};
+use runtime::process::Command;
 use runtime::signal::{
     SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
     ctrl_c, once, signals, terminate,
 };
+use runtime::time::sleep;
 use runtime::{
-    Cancelled, Closed, Entered, Loop, LoopGone, clear_timeout, next_tick, queue_microtask, secs,
-    set_timeout, spawn,
+    Cancelled, Closed, Entered, Loop, LoopGone, clear_timeout, ms, next_tick, queue_microtask,
+    secs, set_timeout, spawn, spawn_blocking,
 };
 
 /// One test at a time.
@@ -507,6 +510,92 @@ fn a_storm_from_many_threads_ends_with_a_callback_after_the_last_signal() {
         lp.run_once().unwrap();
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// Sends a signal to this thread, and to the process, until it is dropped. Its handler does not ask
+/// that what it interrupts be gone on with: most calls that wait fail with `EINTR`.
+struct Interruptions {
+    signum: i32,
+    former: usize,
+    is_over: Arc<AtomicBool>,
+    sender: Option<thread::JoinHandle<()>>,
+}
+
+static INTERRUPTED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn interrupted(_: i32) {
+    INTERRUPTED.fetch_add(1, SeqCst);
+}
+
+impl Interruptions {
+    #[allow(unsafe_code)]
+    fn by(signum: i32) -> Self {
+        let former = action(signum);
+        // SAFETY: a struct of integers without flags; the handler does what one may. This thread lives
+        // until the sender was joined.
+        let this_thread = unsafe {
+            let mut new: libc::sigaction = std::mem::zeroed();
+            new.sa_sigaction = interrupted as *const () as usize;
+            assert_eq!(libc::sigaction(signum, &new, std::ptr::null_mut()), 0);
+            libc::pthread_self() as usize
+        };
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = is_over.clone();
+        let sender = thread::spawn(move || {
+            while !over.load(SeqCst) {
+                // SAFETY: a thread that lives, and this process.
+                unsafe {
+                    libc::pthread_kill(this_thread as libc::pthread_t, signum);
+                    libc::kill(libc::getpid(), signum);
+                }
+                thread::yield_now();
+            }
+        });
+        Self { signum, former, is_over, sender: Some(sender) }
+    }
+}
+
+impl Drop for Interruptions {
+    fn drop(&mut self) {
+        self.is_over.store(true, SeqCst);
+        drop(self.sender.take().map(thread::JoinHandle::join));
+        set_action(self.signum, self.former);
+    }
+}
+
+#[test]
+fn signals_that_interrupt_what_waits_are_errors_of_nothing() {
+    let (_alone, mut lp, _log, _guards) = start();
+    let before = INTERRUPTED.load(SeqCst);
+    let interruptions = Interruptions::by(SIGUSR2);
+    lp.block_on(async {
+        // Waiting for timers, sockets, children and the pool.
+        for _ in 0..20 {
+            sleep(ms(1)).await;
+        }
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = server.accept().await.unwrap();
+        let writing = spawn(async move { client.write(vec![7; 4 << 20]).await });
+        let (mut total, mut buffer) = (0, vec![0; 64 * 1024]);
+        while let read @ 1.. = accepted.read(&mut buffer).await.unwrap() {
+            total += read;
+        }
+        assert_eq!(total, 4 << 20);
+        writing.await.unwrap().unwrap();
+        let mut command = Command::new("sh");
+        let output = command.args(["-c", "head -c 1000000 /dev/zero; exit 3"]).output();
+        let output = output.await.unwrap();
+        assert_eq!((output.stdout.len(), output.status.code()), (1_000_000, Some(3)));
+        let path = std::env::temp_dir().join(format!("runtime-eintr-{}", std::process::id()));
+        runtime::fs::write(&path, vec![b'x'; 1 << 20]).await.unwrap();
+        assert_eq!(runtime::fs::read(&path).await.unwrap().len(), 1 << 20);
+        std::fs::remove_file(&path).unwrap();
+        let job = spawn_blocking(|| std::thread::sleep(ms(5)));
+        job.await.unwrap();
+    });
+    drop(interruptions);
+    assert_ne!(INTERRUPTED.load(SeqCst), before);
 }
 
 #[test]

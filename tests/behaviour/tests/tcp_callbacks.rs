@@ -3,6 +3,7 @@
 mod tcp_support;
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -30,7 +31,10 @@ fn note(log: &EventLog) -> impl FnMut(&TcpStream, io::Result<&[u8]>) + 'static {
 }
 
 /// A request's callback that notes `name` and how it went.
-fn outcome<T>(log: &EventLog, name: &'static str) -> impl FnOnce(io::Result<T>) + 'static {
+fn outcome<T>(
+    log: &EventLog,
+    name: impl Display + 'static,
+) -> impl FnOnce(io::Result<T>) + 'static {
     let log = log.clone();
     move |result| match result {
         Ok(_) => log.push(name),
@@ -492,6 +496,28 @@ fn a_half_closed_stream_reads_on_and_closes_with_the_other_half() {
     drop(peer);
     lp.run().unwrap();
     log.expect(["answer", "end", "closed"]);
+}
+
+#[test]
+fn both_ends_may_shut_down_at_once_and_each_closes_behind_the_others_end() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let (one, other) = two();
+    for (stream, name) in [(&one, "one"), (&other, "other")] {
+        let note = log.clone();
+        stream.read_start(move |_, data| {
+            note.push(format!("{name}: {}", String::from_utf8_lossy(data.unwrap())));
+        });
+        stream.write("last words");
+        stream.shutdown().callback(outcome(&log, format!("{name} shutdown")));
+        stream.closed().callback(outcome(&log, format!("{name} closed")));
+    }
+    assert!(!lp.run().unwrap());
+    let told = log.take();
+    for name in ["one", "other"] {
+        let of_this: Vec<_> = told.iter().filter_map(|line| line.strip_prefix(name)).collect();
+        assert_eq!(of_this, [" shutdown", ": last words", ": ", " closed"], "{told:?}");
+    }
 }
 
 #[test]

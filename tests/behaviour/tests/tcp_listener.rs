@@ -13,7 +13,8 @@ use behaviour::{Deadline, EventLog};
 use futures_lite::StreamExt;
 use futures_lite::future::{or, zip};
 use runtime::net::{TcpListener, TcpStream};
-use runtime::{Closed, Loop, ms, on_uncaught, set_immediate, spawn};
+use runtime::{Closed, Loop, ms, on_uncaught, set_immediate, set_timeout, spawn};
+use socket2::{Domain, Socket, Type};
 use tcp_support::{Counted, assert_passed, child, child_argument, is_already, run_until};
 
 fn start() -> (Loop, EventLog, Deadline) {
@@ -326,6 +327,38 @@ fn from_std_takes_a_listener_over() {
         let _peer = Peer::connect(server.local_addr().unwrap()).unwrap();
         server.accept().await.unwrap();
     });
+}
+
+/// As one that another owner of its socket has shut down.
+#[test]
+#[cfg(unix)]
+fn a_socket_that_does_not_listen_is_told_once_and_does_not_spin_until_it_does() {
+    let (mut lp, log, _guard) = start();
+    let _here = lp.enter();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let server = TcpListener::from_std(socket.try_clone().unwrap().into()).unwrap();
+    let notes = [log.clone(), log.clone()];
+    let [note_connection, note_error] = notes;
+    server.listen(move |server, _| {
+        note_connection.push("connection");
+        server.close();
+    });
+    server.on_error(move |_, error| note_error.push(format!("{:?}", error.kind())));
+    let is_over = Rc::new(Cell::new(false));
+    let over = is_over.clone();
+    set_timeout(ms(350), move || over.set(true));
+    let mut iterations = 0;
+    while !is_over.get() {
+        lp.run_once().unwrap();
+        iterations += 1;
+    }
+    log.expect(["InvalidInput"]);
+    assert!(iterations < 30, "{iterations} iterations");
+    socket.listen(8).unwrap();
+    let _peer = Peer::connect(server.local_addr().unwrap()).unwrap();
+    assert!(!lp.run().unwrap());
+    log.expect(["connection"]);
 }
 
 #[test]

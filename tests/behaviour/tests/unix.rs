@@ -208,6 +208,26 @@ fn a_loop_that_is_dropped_gives_up_what_waits() {
 }
 
 #[test]
+fn who_waits_when_the_listener_closes_is_told() {
+    let (mut lp, _, _guard) = start();
+    let folder = Folder::new();
+    lp.block_on(async {
+        let server = UnixListener::bind(folder.file("s")).unwrap();
+        let reader = UnixStream::connect(folder.file("s")).await.unwrap();
+        let writer = UnixStream::connect(folder.file("s")).await.unwrap();
+        writer.write("lost").await.unwrap();
+        let reading = spawn(async move { reader.read(&mut [0]).await });
+        runtime::yield_now().await;
+        server.close();
+        let read = reading.await.unwrap();
+        assert!(
+            matches!(&read, Ok(0)) || read.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
+        );
+        assert_eq!(writer.write("x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
 fn incoming_is_a_stream_of_connections() {
     use futures_lite::StreamExt;
     let (mut lp, _, _guard) = start();

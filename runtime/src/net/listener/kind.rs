@@ -91,8 +91,9 @@ macro_rules! listener {
                 self.0.listen(f);
             }
 
-            /// Calls `f` with errors of accepting. A second call replaces `f`; without one they are
-            /// dropped.
+            /// Calls `f` with errors of accepting, once until a connection is accepted again: one that goes
+            /// on is met every 100 ms, and not told each time. A second call replaces `f`; without one
+            /// they are dropped.
             ///
             /// # Ordering
             /// In the poll phase; in the pending phase for what a task met.

@@ -7,6 +7,9 @@
 //!              give the spare one up, accept and close what waits, take it back,
 //!              tell on_error once, ask for no connections for 100 ms
 //! ```
+//!
+//! Another error may be that of one connection, so the next one is tried. If that fails too, it pauses
+//! likewise: what is wrong with the socket itself would come again at once, for ever.
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -26,7 +29,7 @@ use crate::reactor::{Interest, Ready, Watched};
 use crate::sys;
 use crate::task::{coop, keep};
 
-/// How long a listener pauses when no descriptor is left.
+/// How long a listener pauses that can't accept.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Waiting connections that are shed at once, so that shedding ends although more come.
 const SHED_AT_ONCE: usize = 1024;
@@ -40,10 +43,10 @@ pub(crate) struct Listener<L: ListenerHandle> {
     on_error: CallbackSlot<OnError<L>>,
     is_listening: Cell<bool>,
     acceptors: Wakers,
-    /// Set while it pauses since no descriptor is left.
+    /// Set while it pauses since it can't accept.
     paused: Cell<Option<Key>>,
-    /// No connection was accepted since that was told.
-    is_starved: Cell<bool>,
+    /// An error was told, and no connection accepted since.
+    has_failed: Cell<bool>,
     /// An error that a task's accept met, to be told in the pending phase.
     untold: Cell<Option<io::Error>>,
     /// Made when it first has one.
@@ -73,7 +76,7 @@ impl<L: ListenerHandle> Listener<L> {
             is_listening: Cell::new(false),
             acceptors: Wakers::default(),
             paused: Cell::new(None),
-            is_starved: Cell::new(false),
+            has_failed: Cell::new(false),
             untold: Cell::new(None),
             limit: OnceCell::new(),
         })
@@ -166,7 +169,7 @@ impl<L: ListenerHandle> Listener<L> {
         loop {
             match self.with_source(L::accept) {
                 Ok(accepted) => {
-                    if self.is_starved.replace(false) {
+                    if self.has_failed.replace(false) {
                         keep_spare(self.handle.state());
                     }
                     return Ok(accepted);
@@ -190,13 +193,19 @@ impl<L: ListenerHandle> Listener<L> {
             // Another thread may have been quicker: then what comes waits.
             state.spare_descriptor.set(sys::spare().ok());
         }
+        self.pause();
+        !self.has_failed.replace(true)
+    }
+
+    /// Asks for no connections for a while.
+    fn pause(self: &Rc<Self>) {
+        let state = self.handle.state();
         self.ask_for_nothing();
         let deadline = state.update_time().saturating_add(saturating_ns(PAUSE));
         let timer = state.arm(deadline, self.handle.slot());
         if let Some(former) = self.paused.replace(Some(timer)) {
             state.disarm(former);
         }
-        !self.is_starved.replace(true)
     }
 
     /// A connection waits, as the system says.
@@ -229,6 +238,10 @@ impl<L: ListenerHandle> Listener<L> {
                 } else {
                     Ok(())
                 }
+            }
+            Err(_) if self.has_failed.replace(true) => {
+                self.pause();
+                Ok(())
             }
             Err(error) => self.tell(error, d),
         }
