@@ -6,7 +6,6 @@ use std::io;
 use std::process::{Child, ExitStatus};
 use std::rc::Rc;
 
-use super::orphans;
 use crate::base::Guarded;
 use crate::error::Cancelled;
 use crate::event_loop::{
@@ -291,7 +290,7 @@ impl Inner {
                 // It may have ended just now.
                 let _ = sys::kill(&mut child, sys::SIGKILL);
             }
-            orphans::adopt(child);
+            sys::adopt_orphan(child);
         }
     }
 }

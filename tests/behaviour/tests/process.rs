@@ -55,7 +55,7 @@ fn exit_code_and_signal_are_told_apart() {
     lp.block_on(async {
         let status = sh("exit 7").spawn().unwrap().wait().await.unwrap();
         assert_eq!((status.code(), status.signal()), (Some(7), None));
-        let child = sh("sleep 100").spawn().unwrap();
+        let child = sh("exec sleep 100").spawn().unwrap();
         child.kill(SIGTERM).unwrap();
         let status = child.wait().await.unwrap();
         assert_eq!((status.code(), status.signal()), (None, Some(SIGTERM)));
@@ -93,7 +93,7 @@ fn a_dropped_process_keeps_the_loop_until_its_end_and_an_unreferenced_one_does_n
     reader.read_to_string(&mut text).unwrap();
     assert_eq!(text, "done\n");
 
-    let child = sh("sleep 100").spawn().unwrap();
+    let child = sh("exec sleep 100").spawn().unwrap();
     child.unref();
     assert!(!lp.run().unwrap());
     child.kill(SIGKILL).unwrap();
@@ -581,7 +581,7 @@ fn a_dropped_request_for_output_lets_the_child_go_on_or_kills_it() {
 fn a_signal_after_the_end_hits_nobody() {
     let (mut lp, _, _guard) = start();
     lp.block_on(async {
-        let child = sh("sleep 100").spawn().unwrap();
+        let child = sh("exec sleep 100").spawn().unwrap();
         child.kill(0).unwrap();
         assert_eq!(child.kill(1000).unwrap_err().kind(), ErrorKind::InvalidInput);
         child.kill(SIGKILL).unwrap();
@@ -640,6 +640,41 @@ fn a_closed_process_goes_on_and_who_waited_is_told() {
     while is_there(child.id()) {
         std::thread::yield_now();
     }
+}
+
+#[test]
+#[cfg(all(target_os = "linux", not(runtime_no_pidfd)))]
+fn one_thread_waits_for_all_children_that_outlive_their_handles() {
+    let (lp, _, _guard) = start();
+    let _here = lp.enter();
+    let children: Vec<_> = (0..20)
+        .map(|_| Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+        .collect();
+    let inputs: Vec<_> = children.iter().map(|child| child.take_stdin().unwrap()).collect();
+    // A thread has the name of its maker until it gives itself its own.
+    let own_name = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+    let unnamed = threads_named(&own_name);
+    for child in &children {
+        child.close();
+    }
+    while threads_named(&own_name) > unnamed {
+        std::thread::yield_now();
+    }
+    assert_eq!(threads_named("runtime-reaper\n") + threads_named("runtime-child\n"), 1);
+    drop(inputs);
+    for child in children {
+        while is_there(child.id()) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", not(runtime_no_pidfd)))]
+fn threads_named(name: &str) -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")));
+    // One that ends meanwhile has no name.
+    names.filter(|found| found.as_deref().is_ok_and(|found| found == name)).count()
 }
 
 #[test]

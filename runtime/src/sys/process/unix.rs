@@ -18,9 +18,6 @@ const LAST_SIGNAL: i32 = 128;
 /// The signal that can't be caught.
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
 
-/// A child that has ended is kept by the system until somebody waits for it.
-pub(crate) const LEAVES_ZOMBIES: bool = true;
-
 /// What a child is given besides its standard streams.
 #[derive(Debug, Default)]
 pub(crate) struct Inheritance {

@@ -11,9 +11,6 @@ use windows_sys::Win32::System::Threading::{
 
 use crate::sys::OwnedSource;
 
-/// A child that has ended is nothing but its handle.
-pub(crate) const LEAVES_ZOMBIES: bool = false;
-
 // The numbers that libuv gives to what ends a child here.
 const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
@@ -43,6 +40,9 @@ impl Inheritance {
         Ok(Reserved)
     }
 }
+
+/// Nobody has to wait for it: a child that has ended is nothing but its handle.
+pub(crate) fn adopt_orphan(_child: Child) {}
 
 /// What the poller reports the end of a child by: it reports sockets only.
 pub(crate) fn exit_source(_child: &Child) -> io::Result<OwnedSource> {
