@@ -21,6 +21,7 @@
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use runtime::io::stdout;
 use runtime::net::Pipe;
 use runtime::process::{Command, Process, Stdio};
 use runtime::{fs, spawn};
@@ -61,12 +62,14 @@ async fn run() -> io::Result<()> {
     moved.await?;
     let mut counted = counted.await??;
     counted.sort_by(|one, other| other.cmp(one)); // uniq aligns its numbers
+    // Not by `println!`, which panics when what reads it has seen enough, as `head` has.
+    let out = stdout();
     for line in counted.iter().take(10) {
-        println!("{line}");
+        out.write(format!("{line}\n")).await?;
     }
     let (sorted, unified) = (sort.wait().await?, uniq.wait().await?);
-    println!("{lines} lines went in, {} came out; sort: {sorted}, uniq: {unified}", counted.len());
-    Ok(())
+    let summary = format!("{lines} lines went in, {} came out", counted.len());
+    out.write(format!("{summary}; sort: {sorted}, uniq: {unified}\n")).await
 }
 
 /// A child, and the ends of its pipes that are ours.

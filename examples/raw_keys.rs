@@ -31,7 +31,8 @@ async fn main() -> runtime::Result<ExitCode> {
         let read = tty.read(&mut keys).await?;
         // What is typed or pasted quickly comes at once; no bytes are the end: the terminal is gone.
         match &keys[..read] {
-            [] | [b'q'] | [CTRL_C] => return Ok(ExitCode::SUCCESS),
+            [] | [b'q'] => return Ok(ExitCode::SUCCESS),
+            bytes if bytes.contains(&CTRL_C) => return Ok(ExitCode::SUCCESS),
             bytes => tty.write(format!("{bytes:02x?} {}\n", name(bytes))).await?,
         }
     }
