@@ -84,6 +84,9 @@ impl Pipe {
     /// [`LoopGone`](crate::LoopGone).
     ///
     /// # Platform notes
+    /// Linux does not wait for some devices either, `/dev/null` and `/dev/zero` among them: they are read
+    /// and written at once, and the callback of [`read_start`](Self::read_start) gets `EPERM`.
+    ///
     /// On Windows it takes a handle (`OwnedHandle`) of a pipe or a console, not a socket. One for both
     /// directions has to be opened with `FILE_FLAG_OVERLAPPED`; others are `Unsupported`. Who shares the
     /// handle sees no difference.
