@@ -175,6 +175,13 @@ fn settings_are_kept() {
         socket.set_send_buffer_size(30_000).unwrap();
         assert!(socket.recv_buffer_size().unwrap() >= 20_000);
         assert!(socket.send_buffer_size().unwrap() >= 30_000);
+        if cfg!(target_os = "linux") {
+            // More than a C int: as large as the system gives, and not what its low bits say.
+            socket.set_recv_buffer_size(u32::MAX as usize + 1).unwrap();
+            socket.set_send_buffer_size(u32::MAX as usize + 1).unwrap();
+            assert!(socket.recv_buffer_size().unwrap() >= 20_000);
+            assert!(socket.send_buffer_size().unwrap() >= 30_000);
+        }
     }
 }
 
