@@ -19,6 +19,7 @@
 use std::io;
 use std::path::Path;
 
+use futures_lite::future::or;
 use runtime::net::{TcpListener, TcpStream, UnixListener, UnixOptions, UnixStream};
 use runtime::process::{Command, Process};
 use runtime::spawn;
@@ -81,7 +82,11 @@ async fn serve() -> runtime::Result {
 /// A worker, when it has connected.
 async fn begin_worker(hub: &UnixListener, path: &Path) -> io::Result<(UnixStream, Process)> {
     let child = Command::new(std::env::current_exe()?).arg(path).spawn()?;
-    let (channel, _) = hub.accept().await?;
+    let ended = async {
+        let status = child.wait().await?;
+        Err(io::Error::other(format!("a worker ended before it connected: {status}")))
+    };
+    let (channel, _) = or(hub.accept(), ended).await?;
     Ok((channel, child))
 }
 

@@ -15,7 +15,9 @@ macro_rules! buffer_sizes {
             /// Linux takes twice the number, for its own records, and has a limit above which it takes
             /// less; for TCP it ceases to adjust the size by itself.
             pub fn set_recv_buffer_size(&self, bytes: usize) -> std::io::Result<()> {
-                self.0.with_socket(|socket| socket.set_recv_buffer_size(bytes))
+                self.0.with_socket(|socket| {
+                    socket.set_recv_buffer_size(crate::net::buffers::capped(bytes))
+                })
             }
 
             /// How many bytes the system keeps that were not read.
@@ -34,7 +36,9 @@ macro_rules! buffer_sizes {
             /// # Platform notes
             /// As [`set_recv_buffer_size`](Self::set_recv_buffer_size).
             pub fn set_send_buffer_size(&self, bytes: usize) -> std::io::Result<()> {
-                self.0.with_socket(|socket| socket.set_send_buffer_size(bytes))
+                self.0.with_socket(|socket| {
+                    socket.set_send_buffer_size(crate::net::buffers::capped(bytes))
+                })
             }
 
             /// How many bytes the system takes before what is sent has to be queued here.
@@ -48,3 +52,9 @@ macro_rules! buffer_sizes {
     };
 }
 pub(crate) use buffer_sizes;
+
+/// The size of a buffer as the system counts it, in a C `int`: of a larger number it would see what the low
+/// bits say, which may be next to nothing.
+pub(super) fn capped(bytes: usize) -> usize {
+    bytes.min(i32::MAX as usize)
+}

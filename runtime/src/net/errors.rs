@@ -13,6 +13,11 @@ pub(super) fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error 
     failed(format!("cannot listen at {address}"), error)
 }
 
+/// A socket can't have `address`.
+pub(super) fn cannot_bind(address: SocketAddr, error: io::Error) -> io::Error {
+    failed(format!("cannot bind to {address}"), error)
+}
+
 /// A connection can't come from `local`.
 pub(super) fn cannot_connect_from(local: SocketAddr, error: io::Error) -> io::Error {
     failed(format!("cannot connect from {local}"), error)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::buffers::capped;
 use super::connect::connect;
 use super::errors::{cannot_connect_from, cannot_listen, other_family};
 use super::listener::BACKLOG;
@@ -232,10 +233,10 @@ impl TcpOptions {
             }
         }
         if let Some(bytes) = self.recv_buffer_size {
-            socket.set_recv_buffer_size(bytes)?;
+            socket.set_recv_buffer_size(capped(bytes))?;
         }
         if let Some(bytes) = self.send_buffer_size {
-            socket.set_send_buffer_size(bytes)?;
+            socket.set_send_buffer_size(capped(bytes))?;
         }
         Ok(socket)
     }

@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod descriptors;
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::Write;
@@ -50,6 +51,12 @@ pub fn tell(message: impl Display) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     // Without a stderr nobody is there to be told.
     let _ = writeln!(std::io::stderr(), "{name}: {message}");
+}
+
+/// Keeps `value` until the thread ends, which is that of a test mostly.
+pub fn keep(value: impl Any) {
+    thread_local!(static KEPT: RefCell<Vec<Box<dyn Any>>> = RefCell::default());
+    KEPT.with_borrow_mut(|kept| kept.push(Box::new(value)));
 }
 
 /// Ends the process if it lives too long: a test that hangs fails with a name.

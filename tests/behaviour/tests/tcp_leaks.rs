@@ -199,9 +199,9 @@ fn ten_thousand_connections_by_await_leave_nothing() {
 
 #[test]
 fn failed_and_cancelled_connects_leave_nothing() {
+    let nobody = tcp_support::nobody();
     leaves_nothing("failed_and_cancelled_connects_leave_nothing", |lp, live| {
         let live = live.clone();
-        let nobody = tcp_support::nobody();
         lp.block_on(async {
             let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let address = server.local_addr().unwrap();

@@ -321,6 +321,29 @@ fn hops_and_buffers_are_set_and_told() {
     }
 }
 
+// Others refuse what is above their limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_buffer_size_beyond_what_the_system_can_count_is_as_large_as_it_gives() {
+    let (mut lp, _guard) = start();
+    let _here = lp.enter();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let sizes = |stream: &TcpStream| {
+        (stream.recv_buffer_size().unwrap(), stream.send_buffer_size().unwrap())
+    };
+    let (most, beyond) = (i32::MAX as usize, u32::MAX as usize + 1);
+    let set = |bytes| {
+        let (ours, _peer) = pair();
+        ours.set_recv_buffer_size(bytes).unwrap();
+        ours.set_send_buffer_size(bytes).unwrap();
+        sizes(&ours)
+    };
+    assert_eq!(set(beyond), set(most));
+    let options = TcpStream::options().recv_buffer_size(beyond).send_buffer_size(beyond);
+    let connected = lp.block_on(options.connect(server.local_addr().unwrap())).unwrap();
+    assert_eq!(sizes(&connected), set(most));
+}
+
 #[test]
 fn zero_linger_ends_a_connection_with_rst_however_it_is_closed() {
     let (mut lp, _guard) = start();

@@ -35,9 +35,13 @@ fn peer() -> (std::net::UdpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// An address at which nobody receives.
+/// An address at which nobody receives, nor will while the test runs: who has the port takes nothing
+/// but what it sends to itself.
 fn nobody() -> SocketAddr {
-    peer().1
+    let (socket, address) = peer();
+    socket.connect(address).unwrap();
+    behaviour::keep(socket);
+    address
 }
 
 /// A callback that notes each datagram, or the error's kind.
@@ -530,7 +534,8 @@ fn a_dead_port_is_told_to_the_callback_which_goes_on() {
     let (mut lp, log, _guard) = start();
     let _here = lp.enter();
     let (client, from) = ours();
-    let address = nobody();
+    // Nobody is there yet.
+    let (_, address) = peer();
     client.connect(address).unwrap();
     client.recv_start(note(&log));
     client.send("lost").callback(outcome(&log, "lost"));

@@ -22,10 +22,16 @@ fn ours() -> (UdpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// Addresses at which nobody receives.
+/// Addresses at which nobody receives, nor will while the test runs: who has the port takes nothing but
+/// what it sends to itself.
 fn nobody<const N: usize>() -> [SocketAddr; N] {
-    let sockets = [(); N].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
-    sockets.map(|socket| socket.local_addr().unwrap())
+    [(); N].map(|()| {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        socket.connect(address).unwrap();
+        behaviour::keep(socket);
+        address
+    })
 }
 
 // --- on every system ---

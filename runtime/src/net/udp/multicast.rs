@@ -15,9 +15,9 @@ impl UdpSocket {
     /// [`UdpOptions::reuse_address`](super::UdpOptions::reuse_address).
     ///
     /// # Errors
-    /// `AddrInUse` if it has joined; `EINVAL` if it is no multicast address; `ENODEV` if there is no such
-    /// interface; `InvalidInput` for a group of IPv6 with the address of an interface;
-    /// [`Closed`](crate::Closed), or the system's.
+    /// `AddrInUse` if it has joined, be it for a source; `EINVAL` if it is no multicast address; `ENODEV`
+    /// if there is no such interface; `InvalidInput` for a group of IPv6 with the address of an
+    /// interface; [`Closed`](crate::Closed), or the system's.
     ///
     /// # Platform notes
     /// Linux gives a socket that is bound to all addresses what comes to its port for any group that
@@ -60,7 +60,7 @@ impl UdpSocket {
     /// several.
     ///
     /// # Errors
-    /// `InvalidInput` for a source and a group of different families; `Unsupported`; else as
+    /// `EADDRNOTAVAIL` on Linux if it has joined for this source already; `InvalidInput` for a source and a group of different families; `Unsupported`; else as
     /// [`join_multicast`](Self::join_multicast).
     ///
     /// # Platform notes

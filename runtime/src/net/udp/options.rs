@@ -9,6 +9,7 @@ use super::UdpSocket;
 use super::resource::{QUEUES_ERRORS, V6};
 use crate::event_loop::current;
 use crate::net::ToAddr;
+use crate::net::errors::cannot_bind;
 use crate::sys;
 
 /// Options that are to be set before a socket is bound; see [`UdpSocket::options`]. All are off.
@@ -92,7 +93,7 @@ impl UdpOptions {
     /// As [`UdpSocket::bind`].
     ///
     /// # Errors
-    /// As [`UdpSocket::bind`]; `EINVAL` for [`only_v6`](Self::only_v6) at an address of IPv4.
+    /// As [`UdpSocket::bind`]; `InvalidInput` for [`only_v6`](Self::only_v6) at an address of IPv4.
     ///
     /// # Panics
     /// If this thread has no current loop.
@@ -117,7 +118,9 @@ impl UdpOptions {
 
     fn bind_at(self, address: SocketAddr) -> io::Result<Socket> {
         if self.only_v6 && address.is_ipv4() {
-            return Err(sys::invalid());
+            let message = "IPv6 only is not for an address of IPv4";
+            let error = io::Error::new(io::ErrorKind::InvalidInput, message);
+            return Err(cannot_bind(address, error));
         }
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -137,7 +140,8 @@ impl UdpOptions {
         if self.recv_errors {
             sys::queue_errors(&socket, address.is_ipv6())?;
         }
-        socket.bind(&address.into())?;
+        // What came before has nothing to do with the address: no descriptor was left, say.
+        socket.bind(&address.into()).map_err(|error| cannot_bind(address, error))?;
         Ok(socket)
     }
 }

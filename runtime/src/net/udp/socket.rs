@@ -62,7 +62,9 @@ impl UdpSocket {
     /// `"0.0.0.0:0"` is for who only sends.
     ///
     /// # Errors
-    /// `AddrInUse`, `PermissionDenied` and others of the system; `InvalidInput` for what is no address.
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` and others of the system that the address is to
+    /// blame for, with the address, of several the last one; the system's as they are if no descriptor is
+    /// left, say; `InvalidInput` for what is no address.
     ///
     /// # Panics
     /// If this thread has no current loop.

@@ -67,9 +67,14 @@ pub fn reset(peer: std::net::TcpStream) {
     Socket::from(peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
 }
 
-/// An address at which nobody listens.
+/// An address at which nobody listens, nor will while the test runs: the port is taken.
 pub fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    behaviour::keep(socket);
+    address
 }
 
 /// Runs the loop, an iteration at a time, until `done`.

@@ -28,8 +28,8 @@ impl UnixDatagram {
     /// Calls `f` with each datagram and its sender, until [`recv_stop`](Self::recv_stop).
     ///
     /// The bytes are lent for the call, all of the datagram, of up to 576 KiB; an empty slice is an empty
-    /// datagram. An error ends nothing, and receiving goes on: `ECONNRESET`, say, if the peer closed
-    /// with datagrams of ours unread. Descriptors that come along are closed by the system.
+    /// datagram. An error ends nothing, and receiving goes on: `ECONNRESET`, say, if the peer connected to
+    /// another socket and what was unread there is lost. Descriptors that come along are closed by the system.
     ///
     /// The socket is active, so the loop holds it, until receiving is stopped.
     ///
