@@ -114,8 +114,8 @@ impl Process {
     /// [`unref`](crate::handle::Handle::unref)'d.
     ///
     /// # Ordering
-    /// In the poll phase, after the other events of the batch; what the child wrote may still be to be
-    /// read.
+    /// In the poll phase, after the other events of the batch and after signals, in the order in which
+    /// children ended; what the child wrote may still be to be read.
     ///
     /// # Errors
     /// [`Cancelled`](crate::Cancelled) if the handle is closed first, [`Closed`](crate::Closed) if it was

@@ -259,6 +259,22 @@ static void a_file_that_is_made_after_the_first_look(uv_loop_t *loop) {
   run(loop, UV_RUN_DEFAULT);
 }
 
+static void note_new_look(uv_fs_poll_t *poll, int status, const uv_stat_t *before,
+                          const uv_stat_t *now) {
+  note("new");
+  note_look(poll, status, before, now);
+}
+
+static void a_look_that_is_stopped_and_started_while_it_is_under_way(uv_loop_t *loop) {
+  enter_folder();
+  look_at(loop, "file", NEVER, note_look);
+  must(uv_fs_poll_stop(&looks));
+  must(uv_fs_poll_start(&looks, note_new_look, "another", NEVER));
+  queue(loop, "work", work);
+  unref(&looks);
+  run(loop, UV_RUN_DEFAULT);
+}
+
 static void looks_that_are_started_twice(uv_loop_t *loop) {
   enter_folder();
   look_at(loop, "file", NEVER, note_look);
@@ -308,6 +324,7 @@ const struct scenario file_scenarios[] = {
     SCENARIO(the_first_look_finds_nothing),
     SCENARIO(a_file_that_changes_after_the_first_look),
     SCENARIO(a_file_that_is_made_after_the_first_look),
+    SCENARIO(a_look_that_is_stopped_and_started_while_it_is_under_way),
     SCENARIO(looks_that_are_started_twice),
     SCENARIO(a_look_at_files_keeps_the_loop_alive),
     SCENARIO(looks_that_are_closed_while_one_is_under_way),

@@ -249,6 +249,22 @@ static void local_datagrams_that_are_sent_at_once_are_told_in_pending(uv_loop_t 
   iterate(loop, 1);
 }
 
+static void what_is_done_at_once_is_told_in_the_order_of_the_calls(uv_loop_t *loop) {
+  static struct stream stream;
+  static uv_prepare_t prepare;
+  int ends[2];
+  must(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends));
+  open_datagrams(loop, &sender, "b", ends[1]);
+  open_stream(loop, &stream, "stream");
+  start_prepare(loop, &prepare, "prepare", note_prepare);
+  enter_folder();
+  write_noted(&stream, 1, "write");
+  connect_noted(loop, &clients[0], "nothing", "connect");
+  send_noted(&sender, 1, "send");
+  connect_noted(loop, &clients[1], "nothing", "connect");
+  iterate(loop, 1);
+}
+
 static void local_datagrams_that_have_to_wait_go_in_their_order(uv_loop_t *loop) {
   char byte;
   uv_buf_t bytes = uv_buf_init(&byte, 1);
@@ -279,6 +295,7 @@ const struct scenario local_scenarios[] = {
     SCENARIO(a_local_listener_keeps_the_loop_alive),
     SCENARIO(local_datagrams_come_whole_and_in_their_order),
     SCENARIO(local_datagrams_that_are_sent_at_once_are_told_in_pending),
+    SCENARIO(what_is_done_at_once_is_told_in_the_order_of_the_calls),
     SCENARIO(local_datagrams_that_have_to_wait_go_in_their_order),
     {NULL, NULL},
 };

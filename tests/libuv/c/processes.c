@@ -124,6 +124,28 @@ static void a_signal_that_came_after_a_child_ended(uv_loop_t *loop) {
   iterate(loop, 2);
 }
 
+static uv_async_t async;
+static uv_timer_t due;
+
+static void do_several_things(uv_process_t *child, int64_t status, int signum) {
+  note_exit(child, status, signum);
+  must(uv_async_send(&async));
+  must(uv_timer_start(&due, note_timer, 0, 0));
+  write_noted(&output, 1, "write");
+  close_handle(child);
+}
+
+static void what_the_end_of_a_child_sets_off(uv_loop_t *loop) {
+  static uv_check_t check;
+  spawn_alone(loop, &children[0], "child", "exit 0", do_several_things);
+  await_end(&children[0]);
+  init_async(loop, &async, "async", note_async);
+  init_timer(loop, &due, "timer");
+  open_stream(loop, &output, "stream");
+  start_check(loop, &check, "check", note_check);
+  iterate(loop, 2);
+}
+
 /* --- several --- */
 
 static void spawn_three(uv_loop_t *loop, uv_exit_cb callback) {
@@ -273,6 +295,7 @@ const struct scenario process_scenarios[] = {
     SCENARIO(a_child_that_reads_its_input_to_the_end),
     SCENARIO(a_signal_that_came_before_a_child_ended),
     SCENARIO(a_signal_that_came_after_a_child_ended),
+    SCENARIO(what_the_end_of_a_child_sets_off),
     SCENARIO(children_that_ended_in_the_order_they_were_started),
     SCENARIO(children_that_ended_in_another_order),
     SCENARIO(a_child_that_ends_while_the_end_of_another_is_told),

@@ -113,6 +113,30 @@ static void a_signal_that_stops_the_loop(uv_loop_t *loop) {
   run(loop, UV_RUN_DEFAULT);
 }
 
+static struct stream writer;
+static uv_async_t async;
+static uv_timer_t due;
+
+static void do_several_things(uv_signal_t *watcher, int signum) {
+  note_signal(watcher, signum);
+  must(uv_async_send(&async));
+  must(uv_timer_start(&due, note_timer, 0, 0));
+  write_noted(&writer, 1, "write");
+  must(uv_signal_stop(watcher));
+}
+
+static void what_a_signal_sets_off(uv_loop_t *loop) {
+  static uv_check_t check;
+  watch(loop, &signals[0], "signal", SIGUSR1, do_several_things);
+  init_async(loop, &async, "async", note_async);
+  init_timer(loop, &due, "timer");
+  open_stream(loop, &writer, "writer");
+  settle(loop);
+  start_check(loop, &check, "check", note_check);
+  raise(SIGUSR1);
+  iterate(loop, 2);
+}
+
 /* --- several --- */
 
 static void signals_of_two_kinds_come_in_their_order(uv_loop_t *loop) {
@@ -164,6 +188,17 @@ static void watchers_of_one_signal(uv_loop_t *loop) {
   watch(loop, &signals[2], "third", SIGUSR1, note_signal);
   raise(SIGUSR1);
   raise(SIGUSR1);
+  iterate(loop, 1);
+}
+
+static void each_loop_that_watches_a_signal_is_told(uv_loop_t *loop) {
+  static uv_loop_t second;
+  must(uv_loop_init(&second));
+  watch(loop, &signals[0], "first", SIGUSR1, note_signal);
+  watch(&second, &signals[1], "second", SIGUSR1, note_signal);
+  raise(SIGUSR1);
+  raise(SIGUSR1);
+  iterate(&second, 1);
   iterate(loop, 1);
 }
 
@@ -368,10 +403,12 @@ const struct scenario signal_scenarios[] = {
     SCENARIO(a_signal_that_comes_while_events_are_told_behind_another),
     SCENARIO(a_signal_that_comes_in_its_callback),
     SCENARIO(a_signal_that_stops_the_loop),
+    SCENARIO(what_a_signal_sets_off),
     SCENARIO(signals_of_two_kinds_come_in_their_order),
     SCENARIO(signals_that_wait_in_the_system_are_one),
     SCENARIO(a_flood_of_signals),
     SCENARIO(watchers_of_one_signal),
+    SCENARIO(each_loop_that_watches_a_signal_is_told),
     SCENARIO(watchers_of_one_signal_that_lie_in_memory_backwards),
     SCENARIO(a_watcher_for_one_time_comes_after_those_that_stay),
     SCENARIO(two_signals_in_one_batch_and_a_watcher_for_one_time),

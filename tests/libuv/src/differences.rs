@@ -230,6 +230,11 @@ pub const DIFFERENCES: &[Difference] = &[
                  replace files.",
     },
     Difference {
+        scenario: "a_look_that_is_stopped_and_started_while_it_is_under_way",
+        ours: "new look=ENOENT work=0 more=0",
+        reason: "What was stopped is not told, started anew or not.",
+    },
+    Difference {
         scenario: "looks_that_are_started_twice",
         ours: "again=EALREADY",
         reason: "Who starts it twice is told that the second path is not looked at.",

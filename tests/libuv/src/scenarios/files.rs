@@ -273,6 +273,22 @@ fn a_file_that_is_made_after_the_first_look(lp: &mut Loop, log: &EventLog) -> io
     run(lp, log, Loop::run)
 }
 
+fn a_look_that_is_stopped_and_started_while_it_is_under_way(
+    lp: &mut Loop,
+    log: &EventLog,
+) -> io::Result<()> {
+    let (folder, noted) = (Folder::new()?, log.clone());
+    let look = look_at(log, &folder.join("file"))?;
+    look.stop();
+    look.start(folder.join("another"), NEVER, move |_, change| {
+        noted.push("new");
+        noted.push(status("look", &change));
+    })?;
+    queue(log);
+    look.unref();
+    run(lp, log, Loop::run)
+}
+
 fn looks_that_are_started_twice(_: &mut Loop, log: &EventLog) -> io::Result<()> {
     let folder = Folder::new()?;
     let look = look_at(log, &folder.join("file"))?;
@@ -326,6 +342,7 @@ table! {
     the_first_look_finds_nothing,
     a_file_that_changes_after_the_first_look,
     a_file_that_is_made_after_the_first_look,
+    a_look_that_is_stopped_and_started_while_it_is_under_way,
     looks_that_are_started_twice,
     a_look_at_files_keeps_the_loop_alive,
     looks_that_are_closed_while_one_is_under_way,

@@ -3,7 +3,7 @@
 use crate::folder::Folder;
 use crate::handles::{close, note, note_active, note_alive, run, start_check, start_prepare};
 use crate::labels::{flag, status};
-use crate::sockets::{iterate, note_peer, note_read, shut_down_noted, write_noted};
+use crate::sockets::{iterate, note_peer, note_read, open_stream, shut_down_noted, write_noted};
 use crate::table;
 use behaviour::EventLog;
 use runtime::Loop;
@@ -220,6 +220,20 @@ fn local_datagrams_that_are_sent_at_once_are_told_in_pending(
     iterate(lp, log, 1)
 }
 
+fn what_is_done_at_once_is_told_in_the_order_of_the_calls(
+    lp: &mut Loop,
+    log: &EventLog,
+) -> io::Result<()> {
+    let (folder, (_receiver, sender)) = (Folder::new()?, UnixDatagram::pair()?);
+    let (stream, _peer) = open_stream()?;
+    let _prepare = start_prepare(note(log, "prepare"));
+    write_noted(&stream, log, 1, "write");
+    connect_noted(log, &folder.join("nothing"), "connect");
+    send_noted(log, &sender, 1, "send");
+    connect_noted(log, &folder.join("nothing"), "connect");
+    iterate(lp, log, 1)
+}
+
 fn local_datagrams_that_have_to_wait_go_in_their_order(
     lp: &mut Loop,
     log: &EventLog,
@@ -253,5 +267,6 @@ table! {
     a_local_listener_keeps_the_loop_alive,
     local_datagrams_come_whole_and_in_their_order,
     local_datagrams_that_are_sent_at_once_are_told_in_pending,
+    what_is_done_at_once_is_told_in_the_order_of_the_calls,
     local_datagrams_that_have_to_wait_go_in_their_order,
 }

@@ -9,10 +9,10 @@ use crate::handles::{
     close, must, note, note_active, note_alive, note_wait, run, settle, start_check, start_timer,
 };
 use crate::labels::status;
-use crate::sockets::{iterate, note_read, shut_down_noted, write_noted};
+use crate::sockets::{iterate, note_read, open_stream, shut_down_noted, write_noted};
 use crate::table;
 use behaviour::EventLog;
-use runtime::handle::Timer;
+use runtime::handle::{Async, Timer};
 use runtime::process::{Command, Process, Stdio};
 use runtime::{Loop, ms};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -125,6 +125,20 @@ fn a_signal_that_came_after_a_child_ended(lp: &mut Loop, log: &EventLog) -> io::
     let child = spawn(log, "child", "exit 0")?;
     await_end(&child);
     raise(USR1);
+    iterate(lp, log, 2)
+}
+
+fn what_the_end_of_a_child_sets_off(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
+    let sender = Async::new(note(log, "async")).sender();
+    let ((stream, _peer), due) = (open_stream()?, Timer::new());
+    let child = spawn_then(log, "child", &mut shell("exit 0"), move |log, child| {
+        must(sender.send());
+        must(due.start(ms(0), None, note(log, "timer")));
+        write_noted(&stream, log, 1, "write");
+        close_child(log, child);
+    })?;
+    await_end(&child);
+    let _check = start_check(note(log, "check"));
     iterate(lp, log, 2)
 }
 
@@ -281,6 +295,7 @@ table! {
     a_child_that_reads_its_input_to_the_end,
     a_signal_that_came_before_a_child_ended,
     a_signal_that_came_after_a_child_ended,
+    what_the_end_of_a_child_sets_off,
     children_that_ended_in_the_order_they_were_started,
     children_that_ended_in_another_order,
     a_child_that_ends_while_the_end_of_another_is_told,

@@ -7,7 +7,7 @@ use crate::handles::{
     start_timer,
 };
 use crate::labels::status;
-use crate::sockets::{iterate, note_read, open_stream, read_then, send_bytes};
+use crate::sockets::{iterate, note_read, open_stream, read_then, send_bytes, write_noted};
 use crate::table;
 use behaviour::EventLog;
 use runtime::handle::{Async, Check, Signal, Timer};
@@ -158,6 +158,21 @@ fn a_signal_that_stops_the_loop(lp: &mut Loop, log: &EventLog) -> io::Result<()>
     run(lp, log, Loop::run)
 }
 
+fn what_a_signal_sets_off(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
+    let sender = Async::new(note(log, "async")).sender();
+    let ((writer, _peer), due) = (open_stream()?, Timer::new());
+    let _signal = watch_then(log, "signal", USR1, move |log, signal| {
+        must(sender.send());
+        must(due.start(ms(0), None, note(log, "timer")));
+        write_noted(&writer, log, 1, "write");
+        signal.stop();
+    });
+    settle(lp)?;
+    let _check = start_check(note(log, "check"));
+    raise(USR1);
+    iterate(lp, log, 2)
+}
+
 // --- several ---
 
 fn signals_of_two_kinds_come_in_their_order(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
@@ -189,6 +204,18 @@ fn watchers_of_one_signal(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
     let _signals = ["first", "second", "third"].map(|label| watch(log, label, USR1));
     raise(USR1);
     raise(USR1);
+    iterate(lp, log, 1)
+}
+
+fn each_loop_that_watches_a_signal_is_told(lp: &mut Loop, log: &EventLog) -> io::Result<()> {
+    let _first = watch(log, "first", USR1);
+    let mut other = Loop::new()?;
+    let here = other.enter();
+    let _second = watch(log, "second", USR1);
+    drop(here);
+    raise(USR1);
+    raise(USR1);
+    iterate(&mut other, log, 1)?;
     iterate(lp, log, 1)
 }
 
@@ -390,10 +417,12 @@ table! {
     a_signal_that_comes_while_events_are_told_behind_another,
     a_signal_that_comes_in_its_callback,
     a_signal_that_stops_the_loop,
+    what_a_signal_sets_off,
     signals_of_two_kinds_come_in_their_order,
     signals_that_wait_in_the_system_are_one,
     a_flood_of_signals,
     watchers_of_one_signal,
+    each_loop_that_watches_a_signal_is_told,
     watchers_of_one_signal_that_lie_in_memory_backwards,
     a_watcher_for_one_time_comes_after_those_that_stay,
     two_signals_in_one_batch_and_a_watcher_for_one_time,
