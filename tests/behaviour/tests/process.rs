@@ -312,6 +312,80 @@ fn a_detached_child_leads_its_own_session() {
     });
 }
 
+#[test]
+fn while_sigchld_is_ignored_the_end_is_told_without_a_status() {
+    let name = "while_sigchld_is_ignored_the_end_is_told_without_a_status";
+    if child_argument().is_none() {
+        return assert_passed(&child("exec", name, "yes"));
+    }
+    // SAFETY: an action of this process, which is this test's.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    let (mut lp, log, _guard) = start();
+    lp.block_on(async {
+        let child = sh("echo text; exit 3").stdout(Stdio::piped()).spawn().unwrap();
+        assert_eq!(read_all(child.take_stdout().unwrap()).await, "text\n");
+        assert!(is_echild(child.wait().await));
+        assert!(is_echild(sh("exit 3").output().await));
+        let told = log.clone();
+        sh("exit 3").status().callback(move |status| told.push(is_echild(status)));
+    });
+    assert!(!lp.run().unwrap());
+    log.expect(["true"]);
+}
+
+/// Some numbers are left, and one more each time: too few for the streams, for what tells of the end,
+/// for what tells of the start, or enough.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_descriptors_a_child_is_started_or_not_and_nothing_is_left() {
+    let name = "without_descriptors_a_child_is_started_or_not_and_nothing_is_left";
+    if child_argument().is_none() {
+        return assert_passed(&child("ulimit -n 60 && exec", name, "yes"));
+    }
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let (mut failed, mut started) = (0, 0);
+    for free in 0..16 {
+        let mut files: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        files.truncate(files.len() - free);
+        let before = open_descriptors_of_this_process();
+        let mut command = sh("cat; exit 5");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        match command.spawn() {
+            Ok(child) => {
+                assert_eq!(lp.block_on(child.wait()).unwrap().code(), Some(5));
+                started += 1;
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("os error 24"), "{error}");
+                failed += 1;
+            }
+        }
+        assert!(!lp.run().unwrap());
+        while has_children() {
+            std::thread::yield_now();
+        }
+        assert_eq!(open_descriptors_of_this_process(), before, "with {free} free");
+        drop(files);
+    }
+    assert!(failed > 0 && started > 0, "{failed} {started}");
+}
+
+/// By trying each number: a directory of them could not be opened.
+#[cfg(target_os = "linux")]
+fn open_descriptors_of_this_process() -> usize {
+    // SAFETY: it is asked only, by numbers that may be anything.
+    (0..60).filter(|number| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0).count()
+}
+
+/// Whether there is a child that nobody has waited for.
+#[cfg(target_os = "linux")]
+fn has_children() -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::All, options).err() != Some(rustix::io::Errno::CHILD)
+}
+
 // --- streams ---
 
 #[test]

@@ -599,6 +599,28 @@ fn signals_that_interrupt_what_waits_are_errors_of_nothing() {
 }
 
 #[test]
+fn a_watcher_of_sigchld_and_who_waits_for_the_child_are_both_told() {
+    let (_alone, mut lp, log, _guards) = start();
+    let noted = log.clone();
+    let signal = Signal::new();
+    signal
+        .start(SIGCHLD, move |signal, _| {
+            noted.push("signal");
+            signal.close();
+        })
+        .unwrap();
+    signal.ref_();
+    let noted = log.clone();
+    Command::new("sh").args(["-c", "exit 3"]).status().callback(move |status| {
+        noted.push(status.unwrap().code().unwrap());
+    });
+    assert!(!lp.run().unwrap());
+    let mut told = log.take();
+    told.sort();
+    assert_eq!(told, ["3", "signal"]);
+}
+
+#[test]
 fn loops_on_several_threads_are_all_told() {
     let _guard = alone();
     let _deadline = behaviour::Deadline::secs(20);

@@ -54,6 +54,28 @@ fn reads_give_what_is_there_and_then_the_end_again_and_again() {
 }
 
 #[test]
+fn an_empty_buffer_waits_for_data_and_takes_none() {
+    let (mut lp, _, _guard) = start();
+    lp.block_on(async {
+        let (ours, mut peer) = pair();
+        {
+            let mut read = pin!(TcpStream::read(&ours, &mut []));
+            assert!(poll_once(read.as_mut()).await.is_pending());
+            peer.write_all(b"hello").unwrap();
+            assert_eq!(read.await.unwrap(), 0);
+        }
+        assert_eq!(ours.try_read(&mut []).unwrap(), 0);
+        let mut buffer = [0; 8];
+        assert_eq!(TcpStream::read(&ours, &mut buffer).await.unwrap(), 5);
+        assert_eq!(&buffer[..5], b"hello");
+        drop(peer);
+        // Nor is the end taken for having been read.
+        assert_eq!(TcpStream::read(&ours, &mut []).await.unwrap(), 0);
+        assert_eq!(TcpStream::read(&ours, &mut buffer).await.unwrap(), 0);
+    });
+}
+
+#[test]
 fn data_and_the_end_that_came_while_a_task_waits_are_both_read() {
     let (mut lp, _, _guard) = start();
     lp.block_on(async {

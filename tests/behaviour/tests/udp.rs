@@ -731,6 +731,31 @@ fn ipv6_has_both_faces_too() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_socket_that_has_no_address_yet_gets_one_by_its_first_send() {
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    let client = UdpSocket::from_std(socket.into()).unwrap();
+    assert_eq!(client.local_addr().unwrap().port(), 0);
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = server.local_addr().unwrap();
+    lp.block_on(async {
+        // One that receives already is told of what comes later.
+        let receiving = spawn({
+            let client = client.clone();
+            async move { client.recv_from(&mut [0; 8]).await }
+        });
+        runtime::yield_now().await;
+        client.send_to("hello", to).await.unwrap();
+        let (len, from) = server.recv_from(&mut [0; 8]).await.unwrap();
+        assert_eq!((len, from.port()), (5, client.local_addr().unwrap().port()));
+        server.send_to("hi", from).await.unwrap();
+        assert_eq!(receiving.await.unwrap().unwrap(), (2, to));
+    });
+}
+
+#[test]
 fn a_socket_of_the_standard_library_is_taken_over() {
     let (mut lp, _, _guard) = start();
     let _here = lp.enter();

@@ -100,7 +100,8 @@ macro_rules! byte_stream {
         /// Reading by tasks. Any number of them may wait: all are woken, in order, and who finds
         /// nothing waits on.
         impl $name {
-            /// Reads up to `buffer.len()` bytes; 0 is the end (or an empty buffer).
+            /// Reads up to `buffer.len()` bytes; 0 is the end. With an empty buffer it waits as with any
+            /// other, and takes nothing.
             ///
             /// # Errors
             /// `EALREADY` while a callback reads; the system's; [`Closed`](crate::Closed), or what
