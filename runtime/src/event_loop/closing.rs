@@ -61,9 +61,13 @@ fn close_all(d: &mut Dispatcher<'_>) -> Flow {
         if let Some(Closing::Ended { slot, resource, .. }) = under_way.closing.take() {
             drop(state.registry.free(slot));
             if let Some(resource) = resource {
+                let was_owed = state.executor.is_owed();
                 resource.discard();
                 // What the callbacks owned is dropped with them, and may wake a task, the last that there is.
-                d.checkpoint()?;
+                // What an error left behind before waits for the next callback.
+                if !was_owed {
+                    d.checkpoint()?;
+                }
             }
         }
     }
