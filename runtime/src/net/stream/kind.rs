@@ -262,9 +262,15 @@ macro_rules! byte_stream {
             /// Writes everything that is read from here to `target`, and the end too, as Node's
             /// `pipe`: pauses while the target is full. The result is the number of bytes.
             ///
+            /// Nothing looks at a target to which nothing is to be written: that it closed, or its peer
+            /// did, is met with the next data. So who pipes both ways closes both when one way failed.
+            ///
             /// # Errors
             /// Those of reading and of writing. The target stays open then, this stream does not read
-            /// on.
+            /// on. [`Cancelled`](crate::Cancelled) if this stream is closed, or its reading stopped.
+            ///
+            /// # Cancel safety
+            /// Dropping the request ends nothing; [`read_stop`](Self::read_stop) does.
             pub fn pipe_to(&self, target: &impl crate::net::ByteStream) -> crate::Request<u64> {
                 crate::net::pipe_to::pipe_to(self, target)
             }
