@@ -78,10 +78,13 @@ fn only_v6_leaves_the_port_of_ipv4_to_others() {
     if !has_v6() {
         return;
     }
-    let server = only_v6.bind("[::]:0").unwrap();
-    let port = server.local_addr().unwrap().port();
-    let other = TcpListener::bind(("0.0.0.0", port)).unwrap();
-    drop((server, other));
+    let leaves_the_other = |_| {
+        let server = only_v6.bind("[::]:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        TcpListener::bind(("0.0.0.0", port)).is_ok()
+    };
+    // Another program may have it, but not each time.
+    assert!((0..10).any(leaves_the_other));
     lp.run().unwrap();
     let both = TcpListener::bind("[::]:0").unwrap();
     let port = both.local_addr().unwrap().port();

@@ -148,9 +148,13 @@ fn only_v6_is_for_v6() {
     assert_eq!(UdpSocket::bind(("0.0.0.0", port)).unwrap_err().kind(), ErrorKind::AddrInUse);
     drop(both);
     lp.run().unwrap();
-    let v6 = only_v6().bind("[::]:0").unwrap();
-    let port = v6.local_addr().unwrap().port();
-    UdpSocket::bind(("0.0.0.0", port)).expect("the port of IPv4 is another");
+    let leaves_the_other = |_| {
+        let v6 = only_v6().bind("[::]:0").unwrap();
+        let port = v6.local_addr().unwrap().port();
+        UdpSocket::bind(("0.0.0.0", port)).is_ok()
+    };
+    // Another program may have it, but not each time.
+    assert!((0..10).any(leaves_the_other));
 }
 
 // --- settings ---
