@@ -47,8 +47,12 @@ fn look(file: Option<File>, path: &Path) -> io::Result<(Vec<u8>, Option<File>)> 
     let mut news = Vec::new();
     let mut at_the_path = match File::open(path) {
         Ok(file) => file,
-        // Rotated away, and the new one is not there yet: until it is, the old one may be written to.
-        Err(error) if error.kind() == ErrorKind::NotFound => return news_of(file, news),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let (news, file) = news_of(file, news)?;
+            // Rotated away, and the new one is not there yet: until it is, the old one may be written to.
+            // One that was removed is let go: the end of its directory is not told while it is open.
+            return Ok((news, file.filter(has_a_name)));
+        }
         Err(error) => return Err(error),
     };
     if let Some(mut file) = file {
@@ -84,6 +88,18 @@ fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     one.created().ok() == other.created().ok()
+}
+
+/// Whether a path leads to it still.
+#[cfg(unix)]
+fn has_a_name(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|now| now.nlink() > 0)
+}
+
+#[cfg(not(unix))]
+fn has_a_name(_file: &File) -> bool {
+    true
 }
 
 /// Prints `bytes`, as many lines of them as are `left` at most.

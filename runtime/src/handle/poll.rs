@@ -90,7 +90,7 @@ impl Poll {
 
     /// Calls `f` whenever something of `interest` is ready. Started anew it changes both.
     ///
-    /// An interest in nothing is [`stop`](Self::stop).
+    /// An interest in nothing, which is the default, is [`stop`](Self::stop).
     ///
     /// A hang-up or an error of the source is reported whatever the interest is, and again in each
     /// iteration until it is met: who sees it does the I/O that tells which error it is, or stops.
@@ -136,8 +136,8 @@ impl Poll {
     /// Waits until something of `interest` is ready. Any number of tasks may wait, beside a callback.
     ///
     /// # Errors
-    /// `Unsupported` for what the system can't watch for; [`Closed`](crate::Closed), also if the handle is
-    /// closed meanwhile; [`LoopGone`](crate::LoopGone).
+    /// `InvalidInput` for an interest in nothing, which would wait for ever; `Unsupported` for what the
+    /// system can't watch for; [`Closed`](crate::Closed), also if the handle is closed meanwhile; [`LoopGone`](crate::LoopGone).
     ///
     /// # Cancel safety
     /// Nothing is lost: readiness is reported again.
@@ -155,6 +155,10 @@ impl Poll {
             }
         }
         self.check_open()?;
+        if interest.is_none() {
+            let message = "an interest in nothing would wait for ever";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         let answer = Rc::<Answer<_>>::default();
         let waiting = Forget(&self.0, answer.clone());
         self.0.waiters.with(|all| all.push(Waiter { interest, answer }));

@@ -20,7 +20,7 @@ fn debug_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(&names.join(" | "))
 }
 
-/// What to watch a file descriptor for. Combine by `|`.
+/// What to watch a file descriptor for. Combine by `|`; the default is nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Interest(u8);
 

@@ -539,6 +539,14 @@ fn a_dropped_wait_is_forgotten() {
 }
 
 #[test]
+fn a_wait_for_nothing_is_refused() {
+    let (mut lp, _log, _guards) = real();
+    let (poll, _one, _other) = pair();
+    let error = lp.block_on(poll.ready(Interest::default())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
 fn closing_the_handle_ends_a_wait_with_an_error() {
     let (mut lp, log, _guards) = real();
     let (poll, _one, _other) = pair();

@@ -32,7 +32,12 @@ use runtime::{
 /// One test at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A shell lets programs in its background ignore these.
+    for signum in [SIGINT, SIGQUIT] {
+        set_action(signum, libc::SIG_DFL);
+    }
+    alone
 }
 
 /// The lock first, so that it is let go last: dropping the loop gives signals back.

@@ -49,6 +49,8 @@ handle_type! {
     /// - Linux: inotify, one descriptor for all watchers of a loop, one watch for each path, each
     ///   directory of a tree, and each directory that holds a watched path. What is done by other means
     ///   than this system (a network file system's other clients, writes through `mmap`) is not told.
+    ///   As long as somebody has a removed file open, the removal of the directory it was in is not told
+    ///   to who watches that file: [`FsChange::Gone`] comes when it is closed.
     /// - Elsewhere: the `notify` crate, if the feature `notify` of this crate is on; without it `start`
     ///   is `Unsupported`. How much detail there is depends on the system: a rename may be told as a
     ///   removal and a creation.
