@@ -10,6 +10,7 @@
 mod addr;
 mod buffers;
 mod connect;
+mod datagram;
 mod errors;
 mod hand_off;
 mod listener;

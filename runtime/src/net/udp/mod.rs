@@ -10,11 +10,12 @@
 //!
 //! A datagram stands for itself: an error of one (too long, nobody at that port) is told to the request
 //! or the callback that meets it, and neither ends the socket nor what is queued behind it.
+//!
+//! Who waits and who is told is the same for all datagrams: `net/datagram`. Here is how the system is asked.
 
 mod batch;
 mod multicast;
 mod options;
-mod queue;
 mod receiving;
 mod resource;
 mod sending;

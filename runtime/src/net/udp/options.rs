@@ -111,7 +111,7 @@ impl UdpOptions {
         Err(failed.unwrap_or_else(sys::invalid))
     }
 
-    fn flags(self, address: SocketAddr) -> u8 {
+    fn flags(self, address: SocketAddr) -> u16 {
         let family = if address.is_ipv6() { V6 } else { 0 };
         family | if self.recv_errors { QUEUES_ERRORS } else { 0 }
     }

@@ -1,28 +1,19 @@
 //! Receiving: by callback or by tasks.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
 use socket2::Socket;
 
 use super::batch::Batch;
-use super::resource::{FAILED, Inner, READABLE, RECEIVING};
+use super::resource::{FAILED, Inner};
 use super::{Received, UdpSocket};
-use crate::base::Waiter;
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow};
+use crate::net::datagram::{DATAGRAMS_PER_EVENT, READABLE, RECEIVING};
 use crate::net::stream::Lent;
-use crate::reactor::{Interest, Ready};
 use crate::sys::{self, MANY};
-use crate::task::{coop, keep};
-
-/// Datagrams of one event, as libuv: a flood must not starve the other sockets.
-const DATAGRAMS_PER_EVENT: usize = 32;
-
-pub(super) type OnDatagram = dyn FnMut(&UdpSocket, io::Result<(&[u8], SocketAddr)>) -> Result;
 
 /// Receiving by callback.
 impl UdpSocket {
@@ -50,32 +41,15 @@ impl UdpSocket {
     /// whose.
     pub fn recv_start<R: Outcome>(
         &self,
-        mut f: impl FnMut(&Self, io::Result<(&[u8], SocketAddr)>) -> R + 'static,
+        f: impl FnMut(&Self, io::Result<(&[u8], SocketAddr)>) -> R + 'static,
     ) {
-        if let Err(error) = self.0.begin_receiving() {
-            // The callback gets all errors, and no call of the API calls back.
-            let socket = self.clone();
-            let tell = move || f(&socket, Err(error)).into_result();
-            return self.state().call_later(tell);
-        }
-        let former = self
-            .0
-            .on_datagram
-            .set(Box::new(move |socket, datagram| f(socket, datagram).into_result()));
-        self.0.update();
-        self.0.pend_owed();
-        drop(former);
+        self.0.recv_start(f);
     }
 
     /// Stops calling back and drops the callback. Datagrams that come meanwhile wait in the system, as
     /// far as it has room.
     pub fn recv_stop(&self) {
-        if !self.is_closing() {
-            self.0.set(RECEIVING, false);
-            let callback = self.0.on_datagram.clear();
-            self.0.update();
-            drop(callback);
-        }
+        self.0.recv_stop();
     }
 }
 
@@ -198,10 +172,7 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` if none is there; else as [`recv_from`](Self::recv_from).
     pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.check_open()?;
-        if self.0.has(RECEIVING) {
-            return Err(sys::already());
-        }
+        self.0.check_receivable()?;
         let received = self.0.receive(buffer)?;
         Ok((received.len, received.from))
     }
@@ -218,30 +189,20 @@ impl Drop for Settle<'_> {
 }
 
 impl Inner {
-    fn begin_receiving(&self) -> io::Result<()> {
-        self.handle.check_open()?;
-        if self.has(RECEIVING) || !self.readers.is_empty() {
-            return Err(sys::already());
-        }
-        self.ask_for(Interest::READABLE)?;
-        self.set(RECEIVING, true);
-        Ok(())
-    }
-
     // --- what was received and not taken ---
 
     /// None once it is empty, which it is in the callback of its last datagram.
     fn left(&self) -> Option<Rc<Batch>> {
-        self.left.with(|left| left.as_ref().filter(|left| !left.is_empty()).cloned())
+        self.own.left.with(|left| left.as_ref().filter(|left| !left.is_empty()).cloned())
     }
 
     pub(super) fn has_left(&self) -> bool {
-        self.left.with(|left| left.as_ref().is_some_and(|left| !left.is_empty()))
+        self.own.left.with(|left| left.as_ref().is_some_and(|left| !left.is_empty()))
     }
 
     /// A batch that is empty goes back to its thread.
     fn put_empty_back(&self) {
-        let empty = self.left.with(|left| left.take_if(|left| left.is_empty()));
+        let empty = self.own.left.with(|left| left.take_if(|left| left.is_empty()));
         if let Some(empty) = empty {
             empty.recycle();
         }
@@ -267,7 +228,7 @@ impl Inner {
         let batch = self.ask_system(Batch::receive)?;
         // The system had no more: the next receiver need not ask before it waits.
         self.set(READABLE, batch.was_full());
-        self.left.with(|left| *left = Some(batch));
+        self.own.left.with(|left| *left = Some(batch));
         Ok(())
     }
 
@@ -327,160 +288,79 @@ impl Inner {
         self.next_error().unwrap_or(error)
     }
 
+    /// The system told of an error. What nobody receives would be reported again and again, until there
+    /// is room to send.
+    pub(super) fn heed_error(&self) {
+        self.set(FAILED, true);
+        let somebody_receives = self.has(RECEIVING) || !self.readers.is_empty();
+        if !somebody_receives && self.wants_to_send() {
+            while self.next_error().is_some() {}
+        }
+    }
+
     // --- callbacks ---
 
-    /// There is something to receive: datagrams, or an error.
-    pub(super) fn readable(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
-        if ready.is_error() {
-            self.set(FAILED, true);
-        }
-        if !self.has(RECEIVING) {
-            return self.readable_by_tasks(ready, d);
-        }
-        let socket = UdpSocket(self);
-        let me = &socket.0;
-        me.tell_errors(&socket, d)?;
-        if !me.has(RECEIVING) || me.handle.is_closing() {
+    /// Calls back with errors and datagrams.
+    pub(super) fn deliver(self: &Rc<Self>, socket: &UdpSocket, d: &mut Dispatcher<'_>) -> Flow {
+        if !self.deliver_errors(socket, d)? {
             return Ok(());
         }
         for _ in 0..DATAGRAMS_PER_EVENT / MANY {
             // What is left was there before.
-            if !me.has_left() {
-                match me.with_socket(Batch::receive) {
-                    Ok(batch) => me.left.with(|left| *left = Some(batch)),
+            if !self.has_left() {
+                match self.with_socket(Batch::receive) {
+                    Ok(batch) => self.own.left.with(|left| *left = Some(batch)),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                    Err(error) => return me.tell_error(&socket, me.explain(error), d),
+                    Err(error) => {
+                        self.deliver_error(socket, self.explain(error), d)?;
+                        return Ok(());
+                    }
                 }
             }
-            if !me.deliver(&socket, d)? {
+            if !self.deliver_left(socket, d)? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// What could not be delivered at its time, since a callback ended the iteration.
-    pub(super) fn deliver_left(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        if self.has(RECEIVING) && self.has_left() && !self.handle.is_closing() {
-            let socket = UdpSocket(self);
-            socket.0.deliver(&socket, d)?;
-        }
-        Ok(())
-    }
-
     /// Calls back with what is left. True if the system may have more, for the same callback.
-    fn deliver(self: &Rc<Self>, socket: &UdpSocket, d: &mut Dispatcher<'_>) -> Result<bool> {
+    pub(super) fn deliver_left(
+        self: &Rc<Self>,
+        socket: &UdpSocket,
+        d: &mut Dispatcher<'_>,
+    ) -> Result<bool> {
         // Last, when no borrow of the batch is left.
         let _settle = Settle(self);
         let Some(batch) = self.left() else { return Ok(false) };
         while !batch.is_empty() {
-            let Some(mut callback) = self.on_datagram.take() else { return Ok(false) };
-            let datagram = batch.next().expect("it is not empty");
-            let result = callback(socket, Ok(datagram));
-            drop(callback);
-            d.done(result)?;
-            // The callback, or a microtask after it, may have stopped or closed.
-            if !self.has(RECEIVING) || self.handle.is_closing() {
+            let datagram = || Ok(batch.next().expect("it is not empty"));
+            if !self.call_back(socket, datagram, d)? {
                 return Ok(false);
             }
         }
         Ok(batch.was_full())
     }
 
-    /// Calls back with what the system's queue of errors has.
-    fn tell_errors(self: &Rc<Self>, socket: &UdpSocket, d: &mut Dispatcher<'_>) -> Flow {
+    /// Calls back with what the system's queue of errors has. True if the callback may get more.
+    fn deliver_errors(&self, socket: &UdpSocket, d: &mut Dispatcher<'_>) -> Result<bool> {
         for _ in 0..DATAGRAMS_PER_EVENT {
             let Some(error) = self.next_error() else { break };
-            self.tell_error(socket, error, d)?;
-            if !self.has(RECEIVING) || self.handle.is_closing() {
-                break;
+            if !self.deliver_error(socket, error, d)? {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     #[inline(never)]
-    fn tell_error(
-        self: &Rc<Self>,
+    fn deliver_error(
+        &self,
         socket: &UdpSocket,
         error: io::Error,
         d: &mut Dispatcher<'_>,
-    ) -> Flow {
-        let Some(mut callback) = self.on_datagram.take() else { return Ok(()) };
-        let result = callback(socket, Err(error));
-        drop(callback);
-        d.done(result)
-    }
-
-    // --- tasks ---
-
-    /// No callback: tasks that wait are woken. If nobody waits the event is noted, and not asked for
-    /// again.
-    #[inline(never)]
-    fn readable_by_tasks(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
-        self.set(READABLE, true);
-        if self.readers.is_empty() {
-            self.ask_no_more_for(Interest::READABLE);
-            if ready.is_error() && !self.wants_to_send() {
-                // An error can't be masked while anything is asked for.
-                self.ask_no_more_for(Interest::READABLE | Interest::WRITABLE);
-            } else if ready.is_error() {
-                // What nobody receives would be reported until there is room to send.
-                while self.next_error().is_some() {}
-            }
-            return Ok(());
-        }
-        self.readers.wake();
-        self.update();
-        d.checkpoint()
-    }
-
-    /// Tries `receive`, and waits for readiness while it would block.
-    fn poll_receive<R>(
-        self: &Rc<Self>,
-        cx: &mut Context<'_>,
-        waiter: &mut Option<Waiter>,
-        mut receive: impl FnMut(&Self) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        self.handle.check_open()?;
-        if self.has(RECEIVING) {
-            return Poll::Ready(Err(sys::already()));
-        }
-        std::task::ready!(coop::poll_proceed(cx));
-        if self.has(READABLE) || self.has_left() {
-            match receive(self) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.set(READABLE, false);
-                }
-                result => return Poll::Ready(result),
-            }
-        }
-        coop::made_no_progress();
-        self.ask_for(Interest::READABLE)?;
-        self.readers.register(waiter, keep(cx));
-        self.update();
-        Poll::Pending
-    }
-
-    /// [`poll_receive`](Self::poll_receive) as a future: a dropped one waits no longer.
-    async fn receive_with<R>(
-        self: &Rc<Self>,
-        mut receive: impl FnMut(&Self) -> io::Result<R>,
-    ) -> io::Result<R> {
-        struct Reader<'a>(&'a Rc<Inner>, Option<Waiter>);
-        impl Drop for Reader<'_> {
-            fn drop(&mut self) {
-                if self.1.take().is_some_and(|waiter| self.0.readers.unregister(waiter)) {
-                    self.0.update();
-                }
-            }
-        }
-        let mut reader = Reader(self, None);
-        poll_fn(|cx| {
-            let Reader(inner, waiter) = &mut reader;
-            inner.poll_receive(cx, waiter, &mut receive)
-        })
-        .await
+    ) -> Result<bool> {
+        self.call_back(socket, || Err(error), d)
     }
 }
 

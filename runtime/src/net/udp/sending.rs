@@ -14,18 +14,15 @@ use std::rc::Rc;
 use socket2::Socket;
 
 use super::UdpSocket;
-use super::queue::SendQueue;
 use super::resource::{CONNECTED, FAILED, Inner, QUEUES_ERRORS, V6};
-use crate::error::{Cancelled, QueueFull};
-use crate::event_loop::{Dispatcher, Flow};
+use crate::error::QueueFull;
 use crate::net::ToAddr;
+use crate::net::datagram::SENDS_PER_EVENT;
+use crate::net::datagram::queue::{Entry, Waiting};
 use crate::net::stream::Lent;
 use crate::reactor::Interest;
-use crate::request::{Plain, Request};
+use crate::request::Request;
 use crate::sys::{self, MANY};
-
-/// System calls of one event: a long queue must not starve the other sockets.
-const SENDS_PER_EVENT: usize = 32;
 
 /// Sending, for callbacks and tasks alike.
 impl UdpSocket {
@@ -131,12 +128,12 @@ impl UdpSocket {
 
     /// Bytes that are queued.
     pub fn send_queue_size(&self) -> usize {
-        self.0.ask_queue(|queue| queue.size())
+        self.0.ask_queue(|queue| queue.waiting.size())
     }
 
     /// Datagrams that are queued.
     pub fn send_queue_count(&self) -> usize {
-        self.0.ask_queue(|queue| queue.len())
+        self.0.ask_queue(|queue| queue.waiting.len())
     }
 
     /// Sets the limit of the queue, in bytes; default 64 MiB. A datagram on top of more than that fails
@@ -147,30 +144,6 @@ impl UdpSocket {
 }
 
 impl Inner {
-    fn with_queue<R>(&self, f: impl FnOnce(&mut SendQueue) -> R) -> R {
-        self.queue.with(|queue| f(queue.get_or_insert_default()))
-    }
-
-    /// Asks the queue, if there is one.
-    fn ask_queue<R: Default>(&self, f: impl FnOnce(&mut SendQueue) -> R) -> R {
-        self.queue.with(|queue| queue.as_mut().map(|queue| f(queue)).unwrap_or_default())
-    }
-
-    /// Whether requests are in flight.
-    pub(super) fn is_sending(&self) -> bool {
-        self.ask_queue(|queue| queue.is_busy())
-    }
-
-    /// Whether something is queued for the system.
-    pub(super) fn wants_to_send(&self) -> bool {
-        self.ask_queue(|queue| !queue.is_empty())
-    }
-
-    /// Whether requests are done that were not told.
-    pub(super) fn owes_answers(&self) -> bool {
-        self.ask_queue(|queue| !queue.finished.is_empty())
-    }
-
     /// What `to` names, those of the socket's own family first.
     pub(super) fn addresses(&self, to: impl ToAddr) -> io::Result<Vec<SocketAddr>> {
         let mut all = to.to_addrs()?;
@@ -271,38 +244,30 @@ impl Inner {
     }
 
     fn enqueue(self: &Rc<Self>, bytes: &[u8], to: Option<SocketAddr>) -> Request<usize> {
-        if self.with_queue(|queue| queue.is_over_limit()) {
+        if self.with_queue(|queue| queue.waiting.is_over(queue.limit)) {
             return Request::done(Err(QueueFull.into()));
         }
         if let Err(error) = self.ask_for(Interest::WRITABLE) {
             return Request::done(Err(error));
         }
-        let request = Plain::new(self.handle.state());
-        self.with_queue(|queue| queue.push(bytes.into(), to, request.clone()));
-        self.update();
-        Request::waiting(request)
+        self.queued(|line, request| line.push(Entry { bytes: bytes.into(), with: to, request }))
     }
 
-    /// The system has room: sends what is queued, and tells who waits for that.
-    #[inline(never)]
-    pub(super) fn writable(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        self.flush();
-        self.finish_sends(d)
-    }
-
-    fn flush(&self) {
+    /// The system has room: sends what is queued.
+    pub(super) fn flush(&self) {
         for _ in 0..SENDS_PER_EVENT {
             if !self.wants_to_send() {
                 break;
             }
             let sent = self.with_queue(|queue| {
-                self.with_sender(|socket| sys::send_many(socket, queue.datagrams()))
+                let datagrams = || queue.waiting.iter().map(|entry| (&*entry.bytes, entry.with));
+                self.with_sender(|socket| sys::send_many(socket, datagrams()))
             });
             match sent {
-                Ok(count) => self.with_queue(|queue| queue.sent(count)),
+                Ok(count) => (0..count).for_each(|_| self.finish_first(Ok(()))),
                 Err(error) if sys::is_full(&error) => break,
                 // That of the first one. Those behind it are no worse for that.
-                Err(error) => self.with_queue(|queue| queue.failed(error)),
+                Err(error) => self.finish_first(Err(error)),
             }
         }
         if !self.wants_to_send() {
@@ -310,29 +275,8 @@ impl Inner {
         }
     }
 
-    /// Tells the requests that are done, one by one.
-    pub(super) fn finish_sends(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        /// An error of a callback must not lose what is behind it.
-        struct Settle<'a>(&'a Rc<Inner>);
-        impl Drop for Settle<'_> {
-            fn drop(&mut self) {
-                self.0.pend_owed();
-                self.0.update();
-            }
-        }
-        let _settle = Settle(&self);
-        while let Some((request, result)) = self.ask_queue(|queue| queue.finished.pop_front()) {
-            request.settle(result, d)?;
-        }
-        Ok(())
-    }
-
-    /// In the closing phase: one request after the other ends as cancelled.
-    pub(super) fn cancel_send(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
-        let error = Cancelled.into();
-        self.ask_queue(|queue| queue.fail_all(&error));
-        let (request, result) = self.ask_queue(|queue| queue.finished.pop_front())?;
-        Some(request.settle(result, d))
+    fn finish_first(&self, result: io::Result<()>) {
+        self.with_queue(|queue| queue.waiting.finish_first(result, &mut queue.finished));
     }
 }
 

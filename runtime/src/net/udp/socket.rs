@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use socket2::Socket;
 
 use super::UdpOptions;
-use super::resource::{CONNECTED, Inner, QUEUES_ERRORS, V6};
+use super::resource::{CONNECTED, Inner, Own, QUEUES_ERRORS, V6};
 use crate::event_loop::{LoopRef, current};
 use crate::handle::handle_type;
 use crate::net::ToAddr;
@@ -99,8 +99,8 @@ impl UdpSocket {
     }
 
     #[track_caller]
-    pub(super) fn of_socket(lp: &LoopRef, socket: Socket, flags: u8) -> Self {
-        Self(Inner::make(lp, socket, flags))
+    pub(super) fn of_socket(lp: &LoopRef, socket: Socket, flags: u16) -> Self {
+        Self(Inner::make(lp, socket, flags, Own::default()))
     }
 
     /// Its address, with the port that was free.

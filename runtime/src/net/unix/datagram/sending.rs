@@ -6,17 +6,17 @@ use std::os::unix::net::SocketAddr;
 use std::rc::Rc;
 
 use super::UnixDatagram;
-use super::lanes::{Entry, Lanes, WaitsFor};
+use super::lanes::{Entry, WaitsFor};
 use super::resource::Inner;
 use crate::base::clock::saturating_ns;
+use crate::error::QueueFull;
 use crate::error::failed;
-use crate::error::{Cancelled, QueueFull};
-use crate::event_loop::{Dispatcher, Flow};
+use crate::net::datagram::queue::Waiting;
 use crate::net::unix::ToUnixAddr;
 use crate::net::unix::address::shown;
 use crate::net::unix::fds::check_count;
 use crate::reactor::Interest;
-use crate::request::{Plain, Request};
+use crate::request::Request;
 use crate::sys;
 
 /// Sending, for callbacks and tasks alike.
@@ -103,47 +103,23 @@ impl UnixDatagram {
 
     /// Bytes that are queued.
     pub fn send_queue_size(&self) -> usize {
-        self.0.ask_lanes(|lanes| lanes.size())
+        self.0.ask_queue(|queue| queue.waiting.size())
     }
 
     /// Datagrams that are queued.
     pub fn send_queue_count(&self) -> usize {
-        self.0.ask_lanes(|lanes| lanes.len())
+        self.0.ask_queue(|queue| queue.waiting.len())
     }
 
     /// Sets the limit of what is queued for one destination, in bytes; default 64 MiB. A datagram on top of
     /// more than that fails with [`QueueFull`](crate::QueueFull). A million (2^20) of them are too many in
     /// any case.
     pub fn set_send_limit(&self, bytes: usize) {
-        self.0.with_lanes(|lanes| lanes.limit = bytes);
+        self.0.with_queue(|queue| queue.limit = bytes);
     }
 }
 
 impl Inner {
-    fn with_lanes<R>(&self, f: impl FnOnce(&mut Lanes) -> R) -> R {
-        self.lanes.with(|lanes| f(lanes.get_or_insert_default()))
-    }
-
-    /// Asks the lanes, if there are any.
-    fn ask_lanes<R: Default>(&self, f: impl FnOnce(&mut Lanes) -> R) -> R {
-        self.lanes.with(|lanes| lanes.as_mut().map(|lanes| f(lanes)).unwrap_or_default())
-    }
-
-    /// Whether requests are in flight.
-    pub(super) fn is_sending(&self) -> bool {
-        self.ask_lanes(|lanes| lanes.is_busy())
-    }
-
-    /// Whether something is queued for the system.
-    pub(super) fn wants_to_send(&self) -> bool {
-        self.ask_lanes(|lanes| !lanes.is_empty())
-    }
-
-    /// Whether requests are done that were not told.
-    pub(super) fn owes_answers(&self) -> bool {
-        self.ask_lanes(|lanes| !lanes.finished.is_empty())
-    }
-
     fn send(
         self: &Rc<Self>,
         bytes: &[u8],
@@ -164,7 +140,7 @@ impl Inner {
     ) -> io::Result<usize> {
         self.handle.check_open()?;
         check_count(fds.len())?;
-        if self.ask_lanes(|lanes| lanes.is_blocked(to)) {
+        if self.ask_queue(|queue| queue.waiting.is_blocked(to)) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.attempt(bytes, fds, to)
@@ -186,18 +162,16 @@ impl Inner {
         fds: Vec<OwnedFd>,
         to: Option<SocketAddr>,
     ) -> Request<usize> {
-        if self.with_lanes(|lanes| lanes.is_over_limit(to.as_ref())) {
+        if self.with_queue(|queue| queue.waiting.is_over(queue.limit, to.as_ref())) {
             return Request::done(Err(QueueFull.into()));
         }
         let waits_for = WaitsFor { event: to.is_none(), time: to.is_some() };
         if let Err(error) = self.wait_for(waits_for) {
             return Request::done(Err(error));
         }
-        let request = Plain::new(self.handle.state());
-        let entry = Entry { bytes: bytes.into(), fds: fds.into(), request: request.clone() };
-        self.with_lanes(|lanes| lanes.push(to, entry));
-        self.update();
-        Request::waiting(request)
+        self.queued(|lanes, request| {
+            lanes.push(to, Entry { bytes: bytes.into(), with: fds.into(), request });
+        })
     }
 
     fn wait_for(&self, waits_for: WaitsFor) -> io::Result<()> {
@@ -211,51 +185,28 @@ impl Inner {
     }
 
     fn try_again_later(&self) {
-        if let Some(timer) = self.retry.take() {
-            return self.retry.set(Some(timer));
+        if let Some(timer) = self.own.retry.take() {
+            return self.own.retry.set(Some(timer));
         }
-        let wait = self.with_lanes(Lanes::next_wait);
+        let wait = self.with_queue(|queue| queue.waiting.next_wait());
         let state = self.handle.state();
         let deadline = state.update_time().saturating_add(saturating_ns(wait));
-        self.retry.set(Some(state.arm(deadline, self.handle.slot())));
+        self.own.retry.set(Some(state.arm(deadline, self.handle.slot())));
     }
 
-    /// There may be room: sends what is queued, and tells who waits for that.
-    pub(super) fn writable(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        let waits_for = self.with_lanes(|lanes| {
-            lanes.flush(|entry, to| self.attempt(&entry.bytes, &entry.fds, to))
+    /// There may be room: sends what is queued.
+    pub(super) fn flush(&self) {
+        let waits_for = self.with_queue(|queue| {
+            let send = |entry: &Entry, to: Option<&SocketAddr>| {
+                self.attempt(&entry.bytes, &entry.with, to)
+            };
+            queue.waiting.flush(&mut queue.finished, send)
         });
         if !waits_for.event {
             self.ask_no_more_for(Interest::WRITABLE);
         }
         if let Err(error) = self.wait_for(waits_for) {
-            self.with_lanes(|lanes| lanes.fail_all(&error));
+            self.with_queue(|queue| queue.fail_all(&error));
         }
-        self.finish_sends(d)
-    }
-
-    /// Tells the requests that are done, one by one.
-    pub(super) fn finish_sends(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
-        /// An error of a callback must not lose what is behind it.
-        struct Settle<'a>(&'a Rc<Inner>);
-        impl Drop for Settle<'_> {
-            fn drop(&mut self) {
-                self.0.pend_owed();
-                self.0.update();
-            }
-        }
-        let _settle = Settle(&self);
-        while let Some((request, result)) = self.ask_lanes(|lanes| lanes.finished.pop_front()) {
-            request.settle(result, d)?;
-        }
-        Ok(())
-    }
-
-    /// In the closing phase: one request after the other ends as cancelled.
-    pub(super) fn cancel_send(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
-        let error = Cancelled.into();
-        self.ask_lanes(|lanes| lanes.fail_all(&error));
-        let (request, result) = self.ask_lanes(|lanes| lanes.finished.pop_front())?;
-        Some(request.settle(result, d))
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::SocketAddr;
 
 use socket2::{Socket, Type};
 
-use super::resource::Inner;
+use super::resource::{Inner, Own};
 use crate::error::Closed;
 use crate::error::failed;
 use crate::event_loop::{LoopRef, current};
@@ -110,7 +110,7 @@ impl UnixDatagram {
         socket: Socket,
         file: Option<BoundFile>,
     ) -> Self {
-        Self(Inner::make(lp, socket, file))
+        Self(Inner::make(lp, socket, 0, Own::of(file)))
     }
 
     /// Takes the socket out of the loop: the handle, all clones of it, is closed as by
