@@ -339,7 +339,9 @@ fn a_round_trip_is_a_read_a_write_and_a_wait(name: &str, start: impl FnOnce(TcpS
     };
     let rounds = ROUNDS as i64;
     assert_eq!(more(&["write", "read"]), 2 * rounds, "the peer's own, and no wake-ups");
-    assert_eq!(more(&["recvfrom", "recv", "recvmsg", "readv"]), rounds, "one read each");
+    // A task's first read finds the message there or not yet, as the peer's thread is quick or slow.
+    let reads = more(&["recvfrom", "recv", "recvmsg", "readv"]);
+    assert!((rounds - 1..=rounds + 1).contains(&reads), "{reads} reads, one each");
     assert_eq!(more(&["sendto", "send", "sendmsg", "writev"]), rounds, "one write each");
     assert_eq!(more(&["epoll_ctl"]), 0);
     let waits = more(&["epoll_wait", "epoll_pwait", "epoll_pwait2"]);
