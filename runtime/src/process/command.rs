@@ -169,7 +169,7 @@ impl Command {
     /// [`kill_on_drop`](Self::kill_on_drop) is set.
     ///
     /// # Ordering
-    /// As [`Process::wait`].
+    /// A callback is called in the pending phase; [`Process::wait`] calls back in poll.
     ///
     /// # Errors
     /// Those of [`spawn`](Self::spawn) and [`Process::wait`].

@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
@@ -549,34 +549,25 @@ fn files(world: &Rc<World>) -> io::Result<()> {
     std::fs::write(&path, "x")?;
     if world.random(2) == 0 {
         let watcher = FsEvent::new();
-        let (world_in, owned) = (world.clone(), Counted::new(&world.live));
         // Each change of the folder is told to all who watch it, and each of them may make another.
         let watched = if world.random(10) == 0 { &world.folder } else { &path };
-        watcher.start(watched, FsEventOptions::new(), move |_, _| {
-            owned.touch();
-            act(&world_in);
-        })?;
-        world.join(&watcher, move |watcher, world| match world.random(4) {
-            0 => watcher.stop(),
-            1 => ignore(std::fs::remove_file(&path)),
-            2 => ignore(std::fs::write(&path, "y")),
-            _ => (),
-        });
+        watcher.start(watched, FsEventOptions::new(), actor2(world))?;
+        world.join(&watcher, move |watcher, world| poke_file(world, &path, || watcher.stop()));
     } else {
         let watcher = FsPoll::new();
-        let (world_in, owned) = (world.clone(), Counted::new(&world.live));
-        watcher.start(&path, ms(1), move |_, _| {
-            owned.touch();
-            act(&world_in);
-        })?;
-        world.join(&watcher, move |watcher, world| match world.random(4) {
-            0 => watcher.stop(),
-            1 => ignore(std::fs::remove_file(&path)),
-            2 => ignore(std::fs::write(&path, "y")),
-            _ => (),
-        });
+        watcher.start(&path, ms(1), actor2(world))?;
+        world.join(&watcher, move |watcher, world| poke_file(world, &path, || watcher.stop()));
     }
     Ok(())
+}
+
+fn poke_file(world: &World, path: &Path, stop: impl FnOnce()) {
+    match world.random(4) {
+        0 => stop(),
+        1 => ignore(std::fs::remove_file(path)),
+        2 => ignore(std::fs::write(path, "y")),
+        _ => (),
+    }
 }
 
 fn schedule(world: &Rc<World>) {
