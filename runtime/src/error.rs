@@ -260,6 +260,28 @@ pub(crate) fn failed(doing: impl Into<String>, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Failed { doing: doing.into(), error })
 }
 
+/// The system's code of an error, as `errno` has it: also of one that says what failed.
+///
+/// Many errors of this crate name what they are about, a path or an address. Their
+/// [`kind`](io::Error::kind) is that of the system's error, which is their
+/// [`source`](std::error::Error::source); std's `raw_os_error` does not look there.
+///
+/// # Examples
+/// ```
+/// #[runtime::main]
+/// async fn main() {
+///     let error = runtime::fs::read("no/such/file").await.unwrap_err();
+///     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+///     assert!(runtime::raw_os_error(&error).is_some());
+/// }
+/// ```
+pub fn raw_os_error(error: &io::Error) -> Option<i32> {
+    error.raw_os_error().or_else(|| {
+        let source = error.get_ref()?.source()?;
+        source.downcast_ref().and_then(raw_os_error)
+    })
+}
+
 /// A copy of the outcome of ours that `error` carries.
 pub(crate) fn outcome_in(error: &io::Error) -> Option<io::Error> {
     fn copy<T: Error + Copy + Into<io::Error> + 'static>(

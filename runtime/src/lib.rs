@@ -71,7 +71,7 @@ pub mod __private {
 pub use base::Clock;
 pub use error::{
     Aborted, Cancelled, Closed, Elapsed, JoinError, LoopGone, Never, Outcome, QueueFull, Result,
-    Uncaught,
+    Uncaught, raw_os_error,
 };
 pub use event_loop::{
     ActiveKind, ActiveResource, Builder, Entered, Loop, LoopRef, Metrics, Microtasks, Remote,

@@ -23,7 +23,7 @@ use super::liveness::add;
 use super::{Dispatcher, Flow, State};
 use crate::base::{Arena, Guarded, InlineFn, Key};
 use crate::error::Uncaught;
-use crate::pool::{self, Lane, Refused, Ticket};
+use crate::pool::{self, Lane, Refused, Steps, Ticket};
 use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
 use crate::task::mail::{Completion, LoopAddress};
 use crate::task::{Executor, keep};
@@ -54,6 +54,8 @@ struct Entry {
     lane: Lane,
     /// The call that submitted it.
     location: &'static Location<'static>,
+    /// If it can be ended while it runs.
+    steps: Option<Steps>,
     /// Whether it is in the count of those that are wanted: see `Liveness::jobs`.
     counts: bool,
 }
@@ -61,6 +63,12 @@ struct Entry {
 impl Entry {
     fn is_under_way(&self) -> bool {
         !self.stage.is_settled()
+    }
+
+    /// Ends a job at its next step; false if it has none, or is done.
+    fn stop(&self) -> bool {
+        let steps = self.steps.as_ref().filter(|_| self.is_under_way());
+        steps.inspect(|steps| steps.stop()).is_some()
     }
 }
 
@@ -104,10 +112,23 @@ impl State {
         carried: Carried,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Key {
+        self.submit_in_steps(lane, carried, None, work)
+    }
+
+    /// The same; `steps` are those of `work`, if it has some.
+    #[track_caller]
+    pub(crate) fn submit_in_steps<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        carried: Carried,
+        steps: Option<Steps>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Key {
         let location = Location::caller();
         if self.is_dead() {
             let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
-            let entry = Entry { stage, ticket: None, carried, lane, location, counts: false };
+            let counts = false;
+            let entry = Entry { stage, ticket: None, carried, lane, location, steps, counts };
             return self.jobs.entries.with(|entries| entries.insert(entry));
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
@@ -120,7 +141,7 @@ impl State {
             }
         };
         let stage = Stage::Open;
-        let entry = Entry { stage, ticket, carried, lane, location, counts: true };
+        let entry = Entry { stage, ticket, carried, lane, location, steps, counts: true };
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);
@@ -181,14 +202,15 @@ impl State {
         drop(former);
     }
 
-    /// Takes a question that nobody waits for out of the pool. Whether or not that is still possible,
-    /// the loop need not wait for it.
+    /// Takes a question that nobody waits for out of the pool, or ends it at its next step. Whether or
+    /// not that is still possible, the loop need not wait for it.
     fn skip_if_unwanted(&self, key: Key) {
         let ticket = self.jobs.with(key, |entry| {
             if entry.carried == Carried::Out {
                 return None;
             }
             self.release(entry);
+            entry.stop();
             entry.ticket.take()
         });
         let job = ticket.flatten().and_then(|ticket| self.pool().cancel(ticket));
@@ -202,7 +224,10 @@ impl State {
     /// The loop goes away: one job, and who waits for it. `guard` runs what may panic.
     pub(super) fn abandon_job(&self, key: Key, mut guard: impl FnMut(&mut dyn FnMut())) {
         let unwanted = self.jobs.with(key, |entry| match entry.carried {
-            Carried::IfWanted | Carried::ForHandle => entry.ticket.take(),
+            Carried::IfWanted | Carried::ForHandle => {
+                entry.stop();
+                entry.ticket.take()
+            }
             Carried::Out => None,
         });
         let mut job = unwanted.flatten().and_then(|ticket| self.pool().cancel(ticket));
@@ -255,7 +280,9 @@ impl JobOwner for State {
 
     fn cancel_job(&self, key: Key) -> bool {
         let ticket = self.jobs.with(key, |entry| entry.ticket.take()).flatten();
-        let Some(job) = ticket.and_then(|ticket| self.pool().cancel(ticket)) else { return false };
+        let Some(job) = ticket.and_then(|ticket| self.pool().cancel(ticket)) else {
+            return self.jobs.with(key, |entry| entry.stop()).unwrap_or(false);
+        };
         // First: if the drop of the job panics, the request is over all the same.
         self.fail(key, Undone::Cancelled);
         drop(job);

@@ -1,77 +1,29 @@
-//! Files, through the pool: std's names, each call a [`Request`].
+//! Files, through the pool: std's names, each call a [`Request`](crate::Request).
+//!
+//! ```text
+//!   loop                        a thread of the pool
+//!   fs::copy(from, to) ───────▶ open, copy, close: the whole operation
+//!   callback, or task ◀──────── one result, in the poll phase
+//! ```
 //!
 //! A whole operation is one job: reading a file opens, reads and closes it without coming back to the
-//! loop in between. Errors are those of the system.
+//! loop in between. Operations begin in the order they were asked for; up to as many as the pool has threads
+//! run at a time, so two of them may end in any order.
 //!
-//! Nothing is read any more for a request that was dropped before its job began; a write is carried
-//! out in any case.
+//! # Errors
+//! Those of the system, of its kind. An [`Error`] in them says which operation failed at which path;
+//! [`raw_os_error`](crate::raw_os_error) gives the system's code.
+//!
+//! # Cancel safety
+//! A question (read, metadata) that has not begun is skipped if its request was dropped. What has an
+//! effect (write, rename) is carried out in any case, and keeps the loop alive until then; only
+//! [`cancel`](crate::Request::cancel) stops it, while it has not begun.
 
-use std::fs::Metadata;
-use std::path::Path;
+mod error;
+mod metadata;
+mod operation;
+mod whole;
 
-use crate::event_loop::Carried;
-use crate::pool::Lane;
-use crate::request::{Request, on_pool};
-
-/// Reads a whole file.
-///
-/// # Ordering
-/// The result comes in the poll phase.
-///
-/// # Panics
-/// If this thread has no current loop.
-///
-/// # Examples
-/// ```
-/// #[runtime::main]
-/// fn main() {
-///     runtime::fs::read("Cargo.toml").callback(|bytes| match bytes {
-///         Ok(bytes) => println!("{} bytes", bytes.len()),
-///         Err(error) => eprintln!("Cargo.toml: {error}"),
-///     });
-/// }
-/// ```
-#[must_use = "await it, give it a callback, or nothing is read"]
-#[track_caller]
-pub fn read(path: impl AsRef<Path>) -> Request<Vec<u8>> {
-    let path = path.as_ref().to_owned();
-    on_pool(Lane::Fast, Carried::IfWanted, move || std::fs::read(path))
-}
-
-/// Reads a whole file of UTF-8.
-///
-/// # Errors
-/// `InvalidData` if it is no UTF-8, besides those of the system.
-///
-/// # Panics
-/// If this thread has no current loop.
-#[must_use = "await it, give it a callback, or nothing is read"]
-#[track_caller]
-pub fn read_to_string(path: impl AsRef<Path>) -> Request<String> {
-    let path = path.as_ref().to_owned();
-    on_pool(Lane::Fast, Carried::IfWanted, move || std::fs::read_to_string(path))
-}
-
-/// Writes a whole file: makes it, or replaces what is in it.
-///
-/// It is carried out even if the request is dropped, and keeps the loop alive until then.
-///
-/// # Panics
-/// If this thread has no current loop.
-#[must_use = "await it, give it a callback, or `detach` it"]
-#[track_caller]
-pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Request<()> {
-    let (path, contents) = (path.as_ref().to_owned(), contents.as_ref().to_vec());
-    on_pool(Lane::Fast, Carried::Out, move || std::fs::write(path, contents))
-}
-
-/// What the system knows of a file; symbolic links are followed.
-///
-/// # Panics
-/// If this thread has no current loop.
-#[must_use = "await it, give it a callback, or nobody asks"]
-#[track_caller]
-pub fn metadata(path: impl AsRef<Path>) -> Request<Metadata> {
-    let path = path.as_ref().to_owned();
-    on_pool(Lane::Fast, Carried::IfWanted, move || std::fs::metadata(path))
-}
+pub use error::Error;
+pub use metadata::metadata;
+pub use whole::{read, read_to_string, write};

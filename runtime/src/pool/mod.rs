@@ -31,6 +31,7 @@ mod job;
 mod lanes;
 mod line;
 mod size;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -39,6 +40,7 @@ use std::sync::{Arc, OnceLock};
 
 pub(crate) use job::{Address, Home, Job, job, result};
 pub(crate) use lanes::{Lane, Ticket};
+pub(crate) use steps::Steps;
 pub(crate) use worker::Refused;
 
 use worker::Crew;

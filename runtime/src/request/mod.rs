@@ -12,5 +12,5 @@ pub use id::RequestId;
 pub(crate) use plain::Plain;
 pub use request::Request;
 pub(crate) use request::Waiting;
-pub(crate) use work::on_pool;
 pub use work::spawn_blocking;
+pub(crate) use work::{on_pool, on_pool_in_steps};

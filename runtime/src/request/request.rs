@@ -138,7 +138,8 @@ impl<T> Request<T> {
     /// Stops the operation, if that can still be had. True: it is stopped, and the request ends with
     /// [`Cancelled`](crate::Cancelled). False: it goes on, or is over.
     ///
-    /// - A job for the pool can be stopped until it begins.
+    /// - A job for the pool can be stopped until it begins. One of many steps (a copy, a walk: they say so)
+    ///   also later: it ends before its next step, unless that was the last.
     /// - A connect can be stopped until its result is told: its socket closes at once.
     /// - A wait for a [signal](crate::signal) can be stopped until it comes.
     /// - Nothing else can. What was given to `write`, say, is carried out; closing the stream ends it.

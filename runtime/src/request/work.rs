@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Request;
 use crate::event_loop::{Carried, current};
-use crate::pool::Lane;
+use crate::pool::{Lane, Steps};
 use crate::task::JoinHandle;
 use crate::task::job::JobHandle;
 
@@ -18,6 +18,19 @@ pub(crate) fn on_pool<T: Send + 'static>(
 ) -> Request<T> {
     let lp = current();
     let key = lp.state().submit(lane, carried, job);
+    Request::of_job(lp.state().clone(), key)
+}
+
+/// Carries out a `job` of many steps in the pool, which can be ended between two of them.
+#[track_caller]
+pub(crate) fn on_pool_in_steps<T: Send + 'static>(
+    lane: Lane,
+    carried: Carried,
+    job: impl FnOnce(&Steps) -> io::Result<T> + Send + 'static,
+) -> Request<T> {
+    let (lp, steps) = (current(), Steps::default());
+    let its = steps.clone();
+    let key = lp.state().submit_in_steps(lane, carried, Some(steps), move || job(&its));
     Request::of_job(lp.state().clone(), key)
 }
 
