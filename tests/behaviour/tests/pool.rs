@@ -15,7 +15,7 @@ use std::time::Duration;
 use behaviour::{Deadline, EventLog};
 use runtime::{
     Cancelled, JoinError, JoinHandle, Loop, LoopGone, fs, ms, next_tick, on_unhandled,
-    queue_microtask, set_immediate, spawn_blocking,
+    queue_microtask, raw_os_error, set_immediate, spawn_blocking,
 };
 
 /// A loop with a pool of its own.
@@ -591,12 +591,13 @@ fn errors_of_the_system_keep_their_kind_and_code() {
             fs::write(missing.join("below"), "x").await.unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::NotFound);
-            assert!(error.raw_os_error().is_some());
+            assert!(raw_os_error(&error).is_some());
+            assert!(error.to_string().contains("missing"), "{error}");
         }
         for error in
             [fs::read(&scratch.0).await.unwrap_err(), fs::write(&scratch.0, "x").await.unwrap_err()]
         {
-            assert!(error.raw_os_error().is_some(), "{error}");
+            assert!(raw_os_error(&error).is_some(), "{error}");
         }
     });
 }
