@@ -1,5 +1,6 @@
 //! The system's end of a byte stream.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 
 use polling::AsSource;
@@ -36,6 +37,12 @@ pub(crate) trait Channel: AsSource + 'static {
         _max_fds: usize,
     ) -> io::Result<(usize, ReceivedFds)> {
         Ok((self.recv(buffer)?, ReceivedFds::default()))
+    }
+
+    /// Sends up to `length` bytes of a file from `offset` on, of what is in memory; 0 is its end. `None`:
+    /// it has to be read.
+    fn send_file(&self, _file: &File, _offset: u64, _length: usize) -> io::Result<Option<usize>> {
+        Ok(None)
     }
 
     /// Lets the reader read the end, if that takes more than to close it.
@@ -86,6 +93,10 @@ impl Channel for Socket {
     #[cfg(unix)]
     fn recv_with_fds(&self, buffer: &mut [u8], max_fds: usize) -> io::Result<(usize, ReceivedFds)> {
         super::recv_with_fds(self, buffer, max_fds)
+    }
+
+    fn send_file(&self, file: &File, offset: u64, length: usize) -> io::Result<Option<usize>> {
+        super::file_send::send_file(self, file, offset, length)
     }
 
     fn end(&self) -> io::Result<()> {

@@ -17,6 +17,7 @@
 //! of reading. An error of writing ends the writing direction
 //! only: what the peer sent before can still be read.
 
+mod file;
 mod idle;
 mod kind;
 mod lent;

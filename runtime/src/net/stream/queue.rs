@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 
+use super::file::FilePart;
 use crate::base::Wakers;
 use crate::event_loop::{InFlight, copy_of};
 use crate::request::Plain;
@@ -38,11 +39,22 @@ pub(super) struct Writing {
 
 /// One write, or what is left of it.
 pub(super) struct Entry {
+    load: Load,
+    owner: Owner,
+}
+
+/// What is to be written.
+pub(super) enum Load {
+    Bytes(Bytes),
+    File(Box<FilePart>),
+}
+
+/// Bytes of an entry.
+pub(super) struct Bytes {
     bytes: Box<[u8]>,
     written: usize,
     /// To go with the first of the bytes; none when that is gone.
     fds: Box<[Descriptor]>,
-    owner: Owner,
 }
 
 /// What is told when an entry is written. Both keep the loop alive until then.
@@ -78,10 +90,25 @@ impl Default for Writing {
     }
 }
 
-impl Entry {
+impl Load {
+    pub(super) fn bytes(bytes: Box<[u8]>, fds: Box<[Descriptor]>) -> Self {
+        Self::Bytes(Bytes { bytes, written: 0, fds })
+    }
+}
+
+impl Bytes {
     /// What is still to be written.
     pub(super) fn rest(&self) -> &[u8] {
         &self.bytes[self.written..]
+    }
+}
+
+impl Entry {
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
+        match &self.load {
+            Load::Bytes(bytes) => Some(bytes),
+            Load::File(_) => None,
+        }
     }
 }
 
@@ -91,17 +118,42 @@ impl Writing {
         self.size > self.limit || self.queue.len() >= QUEUED_WRITES
     }
 
-    pub(super) fn push(&mut self, bytes: Box<[u8]>, fds: Box<[Descriptor]>, owner: Owner) {
-        self.size += bytes.len();
-        self.was_full |= self.size > self.high_water;
-        self.queue.push_back(Entry { bytes, written: 0, fds, owner });
+    /// Queues `load`. A file is not in memory, and so not in the size.
+    pub(super) fn push(&mut self, load: Load, owner: Owner) {
+        if let Load::Bytes(bytes) = &load {
+            self.size += bytes.bytes.len();
+            self.was_full |= self.size > self.high_water;
+        }
+        self.queue.push_back(Entry { load, owner });
     }
 
-    /// Fills `slices` with what one system call can write: how many, and the descriptors that go with
-    /// the first byte. Those of a later entry wait until that is the first.
+    /// The file that is the next to be written, if it is one.
+    pub(super) fn file_in_front(&mut self) -> Option<&mut FilePart> {
+        match &mut self.queue.front_mut()?.load {
+            Load::File(part) => Some(part),
+            Load::Bytes(_) => None,
+        }
+    }
+
+    /// Finishes the file in front, if all of it is sent.
+    pub(super) fn advance_file(&mut self) {
+        if self.file_in_front().is_some_and(|part| part.is_sent()) {
+            self.finish_front();
+        }
+    }
+
+    fn finish_front(&mut self) {
+        let entry = self.queue.pop_front();
+        let request = entry.and_then(|entry| entry.owner.into_request());
+        self.finished.extend(request.map(|request| (request, Ok(()))));
+    }
+
+    /// Fills `slices` with what one system call can write, up to a file: how many, and the descriptors
+    /// that go with the first byte. Those of a later entry wait until that is the first.
     pub(super) fn next<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> (usize, &'a [Descriptor]) {
         let (mut count, mut fds) = (0, &[][..]);
-        for (slice, entry) in slices.iter_mut().zip(&self.queue) {
+        let bytes = self.queue.iter().map_while(Entry::bytes);
+        for (slice, entry) in slices.iter_mut().zip(bytes) {
             if !entry.fds.is_empty() {
                 if count > 0 {
                     break;
@@ -117,7 +169,7 @@ impl Writing {
     /// `written` bytes are gone: finishes the entries that are.
     pub(super) fn advance(&mut self, mut written: usize) {
         self.size -= written;
-        while let Some(entry) = self.queue.front_mut() {
+        while let Some(Entry { load: Load::Bytes(entry), .. }) = self.queue.front_mut() {
             let left = entry.bytes.len() - entry.written;
             if written < left {
                 if written > 0 {
@@ -127,8 +179,7 @@ impl Writing {
                 return;
             }
             written -= left;
-            let entry = self.queue.pop_front().expect("just seen");
-            self.finished.extend(entry.owner.into_request().map(|request| (request, Ok(()))));
+            self.finish_front();
         }
     }
 

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
-use super::queue::{Owner, Writing};
+use super::queue::{Entry, Load, Owner, Writing};
 use super::resource::{BUSY, FAILED, IDLE, QUEUED, Stream, WRITE_ENDED, WRITE_ONLY};
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of, stand_in_line};
@@ -25,6 +25,15 @@ use crate::task::{coop, keep};
 const WRITES_PER_EVENT: usize = 32;
 /// Entries in one system call; no system takes fewer than 16, Linux 1,024.
 const SLICES: usize = 64;
+
+/// What one attempt to write from the queue has brought.
+enum Sent {
+    Some,
+    /// A part of a file is next that has to be read first.
+    Unread,
+    /// There was nothing.
+    All,
+}
 
 pub(super) type OnDrain<S> = dyn FnMut(&S) -> Result;
 
@@ -115,7 +124,7 @@ impl<S: StreamHandle> Stream<S> {
             Ok(None) => Request::done(Ok(())),
             Ok(Some(rest)) => {
                 let request = Plain::new(self.state());
-                match self.enqueue(rest, fds, Owner::Request(request.clone())) {
+                match self.enqueue(Load::bytes(rest, fds), Owner::Request(request.clone())) {
                     Ok(()) => Request::waiting(request),
                     Err(error) => Request::done(Err(error)),
                 }
@@ -157,15 +166,10 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
-    fn enqueue(
-        self: &Rc<Self>,
-        bytes: Box<[u8]>,
-        fds: Box<[Descriptor]>,
-        owner: Owner,
-    ) -> io::Result<()> {
+    pub(super) fn enqueue(self: &Rc<Self>, load: Load, owner: Owner) -> io::Result<()> {
         let is_over = self.with_writing(|writing| writing.is_over_limit());
         if is_over {
-            drop(owner);
+            drop((load, owner));
             self.fail_later(QueueFull.into());
             return Err(QueueFull.into());
         }
@@ -174,13 +178,13 @@ impl<S: StreamHandle> Stream<S> {
             self.writing_failed(&error);
             return Err(error);
         }
-        self.with_writing(|writing| writing.push(bytes, fds, owner));
+        self.with_writing(|writing| writing.push(load, owner));
         self.update();
         Ok(())
     }
 
     /// The writing direction has ended with an error; reading goes on.
-    fn writing_failed(self: &Rc<Self>, error: &io::Error) {
+    pub(super) fn writing_failed(self: &Rc<Self>, error: &io::Error) {
         self.set(WRITE_ENDED, true);
         self.handle().ends_with(copy_of(error));
         self.with_writing(|writing| {
@@ -203,7 +207,7 @@ impl<S: StreamHandle> Stream<S> {
 
     /// What is done and not told comes up in the pending phase, and so does a failure that an error of
     /// a callback before it kept from being told.
-    fn pend_finished(self: &Rc<Self>) {
+    pub(super) fn pend_finished(self: &Rc<Self>) {
         let is_owed = self.has(FAILED)
             || self.ask_writing(|writing| !writing.finished.is_empty() || writing.has_drained());
         if is_owed && !self.handle().is_closing() {
@@ -279,30 +283,39 @@ impl<S: StreamHandle> Stream<S> {
         self.finish_writes(d)
     }
 
-    fn flush(self: &Rc<Self>) {
+    pub(super) fn flush(self: &Rc<Self>) {
         for _ in 0..WRITES_PER_EVENT {
-            let sent = self.with_writing(|writing| {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let (count, fds) = writing.next(&mut slices);
-                let slices = &slices[..count];
-                if slices.is_empty() {
-                    return None;
-                }
-                Some(self.with_channel(|channel| match fds {
-                    [] => channel.send_vectored(slices),
-                    fds => channel.send_with_fds(slices, fds),
-                }))
-            });
-            match sent {
-                None => return self.emptied(),
-                Some(Ok(written)) => {
-                    self.note_activity();
-                    self.with_writing(|writing| writing.advance(written));
-                }
-                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Some(Err(error)) => return self.writing_failed(&error),
+            match self.send_next() {
+                Ok(Sent::All) => return self.emptied(),
+                Ok(Sent::Some) => self.note_activity(),
+                Ok(Sent::Unread) => return self.read_ahead(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => return self.writing_failed(&error),
             }
         }
+    }
+
+    /// One system call's worth of what is queued.
+    fn send_next(&self) -> io::Result<Sent> {
+        self.with_writing(|writing| {
+            if let Some(part) = writing.file_in_front() {
+                let sent = self.with_channel(|channel| part.send(channel))?;
+                writing.advance_file();
+                return Ok(sent.map_or(Sent::Unread, |_| Sent::Some));
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let (count, fds) = writing.next(&mut slices);
+            let slices = &slices[..count];
+            if slices.is_empty() {
+                return Ok(Sent::All);
+            }
+            let written = self.with_channel(|channel| match fds {
+                [] => channel.send_vectored(slices),
+                fds => channel.send_with_fds(slices, fds),
+            })?;
+            writing.advance(written);
+            Ok(Sent::Some)
+        })
     }
 
     fn emptied(self: &Rc<Self>) {
@@ -333,7 +346,7 @@ impl<S: StreamHandle> Stream<S> {
     /// The loop goes away: what is queued is the channel's, if it wants it.
     pub(super) fn send_last(&self) {
         self.ask_writing(|writing| {
-            let mut queued = writing.queue.iter();
+            let mut queued = writing.queue.iter().map_while(Entry::bytes);
             // Nobody is left to be told of an error.
             let _ = queued
                 .try_for_each(|entry| self.with_channel(|channel| channel.send_last(entry.rest())));
@@ -433,7 +446,8 @@ impl<S: StreamHandle> Stream<S> {
         if let Some(rest) = self.write_now(slices)?
             && !rest.is_empty()
         {
-            self.enqueue(rest, Box::default(), Owner::Nobody(InFlight::new(self.state())))?;
+            let owner = Owner::Nobody(InFlight::new(self.state()));
+            self.enqueue(Load::bytes(rest, Box::default()), owner)?;
         }
         Poll::Ready(Ok(length))
     }
