@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod descriptor;
+mod file;
 mod file_watch;
 mod interface;
 mod local;
@@ -22,6 +23,7 @@ pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
 pub use descriptor::FdKind;
 pub(crate) use descriptor::*;
+pub(crate) use file::*;
 pub(crate) use file_watch::*;
 pub use file_watch::{FsChange, NotWatched};
 pub(crate) use interface::interface_index;
