@@ -20,10 +20,12 @@
 //! [`cancel`](crate::Request::cancel) stops it, while it has not begun.
 
 mod error;
+mod file;
 mod metadata;
 mod operation;
 mod whole;
 
 pub use error::Error;
+pub use file::{File, OpenOptions};
 pub use metadata::metadata;
 pub use whole::{read, read_to_string, write};

@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod descriptor;
+mod file;
 mod file_send;
 mod file_watch;
 mod interface;
@@ -23,6 +24,7 @@ pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
 pub use descriptor::FdKind;
 pub(crate) use descriptor::*;
+pub(crate) use file::*;
 pub(crate) use file_send::{is_cached, read_cached};
 pub(crate) use file_watch::*;
 pub use file_watch::{FsChange, NotWatched};

@@ -1,6 +1,5 @@
 //! Linux, macOS and the BSDs.
 
-use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -133,9 +132,4 @@ pub(crate) fn is_same_file_state(one: &std::fs::Metadata, other: &std::fs::Metad
         (of.dev(), of.ino(), of.size(), owner, times, of.created().ok())
     };
     state(one) == state(other)
-}
-
-/// Reads at `offset`, wherever the file's own position is.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }

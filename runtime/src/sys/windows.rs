@@ -1,6 +1,5 @@
 //! Windows: sockets only. Readiness comes from AFD by way of `polling`, in level mode.
 
-use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::windows::io::{AsRawSocket, OwnedSocket};
@@ -109,9 +108,4 @@ pub(crate) fn is_same_file_state(one: &std::fs::Metadata, other: &std::fs::Metad
         (of.file_attributes(), of.creation_time(), of.last_write_time(), of.file_size())
     };
     state(one) == state(other)
-}
-
-/// Reads at `offset`, which moves the file's own position.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }

@@ -138,12 +138,7 @@ fn ended_early() -> io::Error {
 /// In the pool: up to `length` bytes, and one at least.
 fn read_chunk(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    let read = loop {
-        match sys::read_at(file, &mut bytes, offset) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read?,
-        }
-    };
+    let read = sys::read_at(file, &mut bytes, offset)?;
     if read == 0 {
         return Err(ended_early());
     }

@@ -1,0 +1,121 @@
+//! The handle of an open file.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::OpenOptions;
+use super::open_file::OpenFile;
+use crate::request::Request;
+
+/// An open file, whose operations the pool carries out.
+#[derive(Clone)]
+pub struct File(Arc<Owner>);
+
+/// What the clones share and the jobs do not: it goes when the last clone goes.
+pub(super) struct Owner {
+    pub(super) open: Arc<OpenFile>,
+}
+
+impl File {
+    pub(super) fn of(open: Arc<OpenFile>) -> Self {
+        Self(Arc::new(Owner { open }))
+    }
+
+    pub(super) fn open_file(&self) -> &Arc<OpenFile> {
+        &self.0.open
+    }
+
+    /// Opens a file to read it. More is said at [`OpenOptions::open`].
+    ///
+    /// # Errors
+    /// Those of the system.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[must_use = "await it, or give it a callback"]
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> Request<Self> {
+        OpenOptions::new().read(true).open(path)
+    }
+
+    /// Opens a file to write it: makes it, or cuts off what is in it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[must_use = "await it, or give it a callback"]
+    #[track_caller]
+    pub fn create(path: impl AsRef<Path>) -> Request<Self> {
+        OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    }
+
+    /// Makes a file, to read and to write it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if it is there, besides those of the system.
+    ///
+    /// # Panics
+    /// If this thread has no current loop.
+    #[must_use = "await it, or give it a callback"]
+    #[track_caller]
+    pub fn create_new(path: impl AsRef<Path>) -> Request<Self> {
+        OpenOptions::new().read(true).write(true).create_new(true).open(path)
+    }
+
+    /// Other ways to open a file: as [`OpenOptions::new`].
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// A file of std's. `name` stands for its path in errors.
+    pub fn from_std(file: std::fs::File, name: impl AsRef<Path>) -> Self {
+        Self::of(OpenFile::new(file, Arc::from(name.as_ref())))
+    }
+
+    /// The path that it was opened by, as it was given; or the name given to [`from_std`](Self::from_std).
+    pub fn path(&self) -> &Path {
+        &self.open_file().path
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for File {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.open_file().file.as_fd()
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for File {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.open_file().file.as_raw_fd()
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsHandle for File {
+    fn as_handle(&self) -> std::os::windows::io::BorrowedHandle<'_> {
+        self.open_file().file.as_handle()
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsRawHandle for File {
+    fn as_raw_handle(&self) -> std::os::windows::io::RawHandle {
+        self.open_file().file.as_raw_handle()
+    }
+}
+
+const _: fn() = || {
+    fn send_and_sync<T: Send + Sync>() {}
+    send_and_sync::<File>();
+};
