@@ -10,22 +10,68 @@
 //! loop in between. Operations begin in the order they were asked for; up to as many as the pool has threads
 //! run at a time, so two of them may end in any order.
 //!
+//! What waits for ever, a FIFO that nobody writes to say, holds a thread of the pool for ever. Dropping its request
+//! lets go of the loop, and a program that ends does not wait for it; the thread is not to be had back.
+//!
 //! # Errors
 //! Those of the system, of its kind. An [`Error`] in them says which operation failed at which path;
-//! [`raw_os_error`](crate::raw_os_error) gives the system's code.
+//! [`raw_os_error`](crate::raw_os_error) gives the system's code. A path with a zero byte in it is
+//! `InvalidInput`; names that are no UTF-8 are as good as others.
 //!
 //! # Cancel safety
 //! A question (read, metadata) that has not begun is skipped if its request was dropped. What has an
 //! effect (write, rename) is carried out in any case, and keeps the loop alive until then; only
 //! [`cancel`](crate::Request::cancel) stops it, while it has not begun.
+//!
+//! # Names
+//!
+//! | here | libuv: `uv_fs_` | Node: `fs.` |
+//! |---|---|---|
+//! | [`access`] | `access` | `access` |
+//! | [`append`] | | `appendFile` |
+//! | [`canonicalize`] | `realpath` | `realpath` |
+//! | `chmod` (Unix), [`set_permissions`] | `chmod` | `chmod` |
+//! | `chown`, `lchown` (Unix) | `chown`, `lchown` | `chown`, `lchown` |
+//! | [`exists`] | | `exists` |
+//! | [`hard_link`] | `link` | `link` |
+//! | [`metadata`], [`symlink_metadata`] | `stat`, `lstat` | `stat`, `lstat` |
+//! | [`mkdtemp`], [`mkstemp`] | `mkdtemp`, `mkstemp` | `mkdtemp` |
+//! | [`read`], [`read_limited`], [`read_to_string`], [`read_lines`] | | `readFile` |
+//! | [`read_link`] | `readlink` | `readlink` |
+//! | [`remove_file`] | `unlink` | `unlink` |
+//! | [`rename`], [`rename_no_replace`] | `rename` | `rename` |
+//! | [`set_times`], [`set_symlink_times`] | `utime`, `lutime` | `utimes`, `lutimes` |
+//! | [`statfs`] | `statfs` | `statfs` |
+//! | `symlink` (Unix), `symlink_file`, `symlink_dir` (Windows) | `symlink` | `symlink` |
+//! | [`truncate`] | | `truncate` |
+//! | [`write`], [`write_atomic`] | | `writeFile` |
 
+mod access;
+mod atomic;
+mod attributes;
 mod error;
 mod file;
 mod metadata;
+mod names;
 mod operation;
+mod temp;
 mod whole;
 
+pub use crate::sys::{FileTime, StatFs};
+pub use access::Access;
+pub use atomic::write_atomic;
+#[cfg(unix)]
+pub use attributes::{chmod, chown, lchown};
+pub use attributes::{set_permissions, set_symlink_times, set_times};
 pub use error::Error;
 pub use file::{File, OpenOptions};
 pub use metadata::metadata;
+pub use metadata::{access, exists, metadata, statfs, symlink_metadata};
+#[cfg(unix)]
+pub use names::symlink;
+pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_no_replace};
+#[cfg(windows)]
+pub use names::{symlink_dir, symlink_file};
+pub use temp::{TempDir, TempFile, mkdtemp, mkstemp};
+pub use whole::{append, read, read_limited, read_lines, read_to_string, truncate, write};
 pub use whole::{read, read_to_string, write};

@@ -9,6 +9,7 @@ mod file_watch;
 mod interface;
 mod local;
 mod loopback;
+mod path;
 mod pipe;
 mod process;
 pub(crate) mod signal;
@@ -33,6 +34,8 @@ pub(crate) use local::*;
 #[cfg(unix)]
 pub use local::{ReceivedFds, UCred, UnixReceived};
 pub(crate) use loopback::loopback_pair;
+pub(crate) use path::*;
+pub use path::{FileTime, StatFs};
 pub(crate) use pipe::*;
 pub(crate) use process::*;
 #[cfg(unix)]
