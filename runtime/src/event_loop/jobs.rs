@@ -56,6 +56,8 @@ struct Entry {
     location: &'static Location<'static>,
     /// Whether it is in the count of those that are wanted: see `Liveness::jobs`.
     counts: bool,
+    /// It was cancelled though it runs: what it gives is not wanted, and its end is under way.
+    is_given_up: bool,
 }
 
 impl Entry {
@@ -107,7 +109,9 @@ impl State {
         let location = Location::caller();
         if self.is_dead() {
             let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
-            let entry = Entry { stage, ticket: None, carried, lane, location, counts: false };
+            let counts = false;
+            let entry =
+                Entry { stage, ticket: None, carried, lane, location, counts, is_given_up: false };
             return self.jobs.entries.with(|entries| entries.insert(entry));
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
@@ -120,7 +124,8 @@ impl State {
             }
         };
         let stage = Stage::Open;
-        let entry = Entry { stage, ticket, carried, lane, location, counts: true };
+        let entry =
+            Entry { stage, ticket, carried, lane, location, counts: true, is_given_up: false };
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);
@@ -148,6 +153,9 @@ impl State {
     fn settle(&self, key: Key, ended: Ended) -> Settled<Ended> {
         self.jobs.entries.with(|entries| {
             let Some(entry) = entries.get_mut(key) else { return Settled::Drop(ended) };
+            if entry.is_given_up && matches!(ended, Ended::Done(_)) {
+                return Settled::Drop(ended);
+            }
             if entry.is_under_way() {
                 self.jobs.under_way.set(self.jobs.under_way.get() - 1);
             }
@@ -197,6 +205,20 @@ impl State {
             drop(self.jobs.remove(key));
         }
         drop(job);
+    }
+
+    /// Ends the request of a job that runs already, if that is a slow question: nobody need wait until
+    /// some server answers. The thread goes on with it.
+    fn give_up(&self, key: Key) -> bool {
+        let given_up = self.jobs.with(key, |entry| {
+            entry.is_given_up = entry.lane == Lane::Slow && entry.carried == Carried::IfWanted;
+            entry.is_given_up
+        });
+        if given_up != Some(true) {
+            return false;
+        }
+        self.fail(key, Undone::Cancelled);
+        true
     }
 
     /// The loop goes away: one job, and who waits for it. `guard` runs what may panic.
@@ -255,7 +277,8 @@ impl JobOwner for State {
 
     fn cancel_job(&self, key: Key) -> bool {
         let ticket = self.jobs.with(key, |entry| entry.ticket.take()).flatten();
-        let Some(job) = ticket.and_then(|ticket| self.pool().cancel(ticket)) else { return false };
+        let Some(ticket) = ticket else { return false };
+        let Some(job) = self.pool().cancel(ticket) else { return self.give_up(key) };
         // First: if the drop of the job panics, the request is over all the same.
         self.fail(key, Undone::Cancelled);
         drop(job);

@@ -9,6 +9,7 @@ mod local;
 mod loopback;
 mod pipe;
 mod process;
+pub(crate) mod resolver;
 pub(crate) mod signal;
 #[cfg(unix)]
 mod terminal;
