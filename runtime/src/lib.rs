@@ -13,6 +13,7 @@
 //! - **Handles**, as libuv has them: [`handle`].
 //! - **Sockets, files, time**: [`net`], [`fs`], [`time`]. What is done once is a [`Request`]: await it, or
 //!   give it a callback.
+//! - **Names** of hosts and services: [`dns`].
 //! - **Signals** of the system: [`signal`].
 //! - **Terminals and standard streams**: [`io`].
 //! - **Aborting**, as in JavaScript: [`sync`].
@@ -43,6 +44,7 @@
 #![deny(unsafe_code)]
 
 mod base;
+pub mod dns;
 mod entry;
 mod error;
 mod event_loop;

@@ -58,6 +58,8 @@ struct Entry {
     steps: Option<Steps>,
     /// Whether it is in the count of those that are wanted: see `Liveness::jobs`.
     counts: bool,
+    /// It was cancelled though it runs: what it gives is not wanted, and its end is under way.
+    is_given_up: bool,
 }
 
 impl Entry {
@@ -128,7 +130,9 @@ impl State {
         if self.is_dead() {
             let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
             let counts = false;
-            let entry = Entry { stage, ticket: None, carried, lane, location, steps, counts };
+            let is_given_up = false;
+            let entry =
+                Entry { stage, ticket: None, carried, lane, location, steps, counts, is_given_up };
             return self.jobs.entries.with(|entries| entries.insert(entry));
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
@@ -141,7 +145,8 @@ impl State {
             }
         };
         let stage = Stage::Open;
-        let entry = Entry { stage, ticket, carried, lane, location, steps, counts: true };
+        let (counts, is_given_up) = (true, false);
+        let entry = Entry { stage, ticket, carried, lane, location, steps, counts, is_given_up };
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);
@@ -169,6 +174,9 @@ impl State {
     fn settle(&self, key: Key, ended: Ended) -> Settled<Ended> {
         self.jobs.entries.with(|entries| {
             let Some(entry) = entries.get_mut(key) else { return Settled::Drop(ended) };
+            if entry.is_given_up && matches!(ended, Ended::Done(_)) {
+                return Settled::Drop(ended);
+            }
             if entry.is_under_way() {
                 self.jobs.under_way.set(self.jobs.under_way.get() - 1);
             }
@@ -219,6 +227,23 @@ impl State {
             drop(self.jobs.remove(key));
         }
         drop(job);
+    }
+
+    /// Ends a job that runs already at its next step; or, if it is a slow question, its request: nobody
+    /// need wait until some server answers. The thread goes on with it.
+    fn give_up(&self, key: Key) -> bool {
+        if self.jobs.with(key, |entry| entry.stop()) == Some(true) {
+            return true;
+        }
+        let given_up = self.jobs.with(key, |entry| {
+            entry.is_given_up = entry.lane == Lane::Slow && entry.carried == Carried::IfWanted;
+            entry.is_given_up
+        });
+        if given_up != Some(true) {
+            return false;
+        }
+        self.fail(key, Undone::Cancelled);
+        true
     }
 
     /// The loop goes away: one job, and who waits for it. `guard` runs what may panic.
@@ -280,9 +305,8 @@ impl JobOwner for State {
 
     fn cancel_job(&self, key: Key) -> bool {
         let ticket = self.jobs.with(key, |entry| entry.ticket.take()).flatten();
-        let Some(job) = ticket.and_then(|ticket| self.pool().cancel(ticket)) else {
-            return self.jobs.with(key, |entry| entry.stop()).unwrap_or(false);
-        };
+        let Some(ticket) = ticket else { return false };
+        let Some(job) = self.pool().cancel(ticket) else { return self.give_up(key) };
         // First: if the drop of the job panics, the request is over all the same.
         self.fail(key, Undone::Cancelled);
         drop(job);

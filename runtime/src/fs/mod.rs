@@ -65,7 +65,6 @@ pub use attributes::{chmod, chown, lchown};
 pub use attributes::{set_permissions, set_symlink_times, set_times};
 pub use error::Error;
 pub use file::{File, OpenOptions};
-pub use metadata::metadata;
 pub use metadata::{access, exists, metadata, statfs, symlink_metadata};
 #[cfg(unix)]
 pub use names::symlink;
@@ -74,4 +73,3 @@ pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_
 pub use names::{symlink_dir, symlink_file};
 pub use temp::{TempDir, TempFile, mkdtemp, mkstemp};
 pub use whole::{append, read, read_limited, read_lines, read_to_string, truncate, write};
-pub use whole::{read, read_to_string, write};

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use super::stream::Stream;
 use super::{Target, TcpOptions, TcpStream};
 use crate::base::clock::saturating_ns;
 use crate::base::{Guarded, InlineFn, Key};
+use crate::dns::Question;
 use crate::error::Cancelled;
 use crate::event_loop::{
     ActiveKind, Carried, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Pending, Resource, close,
@@ -103,7 +104,7 @@ impl Course {
         let lookup = std::mem::replace(&mut self.lookup, Lookup::None);
         let mut failures = std::mem::take(&mut self.failures);
         match lookup {
-            Lookup::Failed(error) => cannot_resolve(&self.name, error),
+            Lookup::Failed(error) => error,
             Lookup::Done | Lookup::UnderWay(_) => none_connected(Some(self.name.clone()), failures),
             Lookup::None if failures.len() == 1 => failures.remove(0).1,
             Lookup::None => none_connected(None, failures),
@@ -179,9 +180,8 @@ impl Race {
     #[track_caller]
     fn look_up(self: &Rc<Self>, host: String, port: u16) {
         let (state, race) = (self.handle.state(), Rc::downgrade(self));
-        let resolve =
-            move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        let key = state.submit(Lane::Slow, Carried::IfWanted, resolve);
+        let question = Question::for_connect(host, port);
+        let key = state.submit(Lane::Slow, Carried::IfWanted, move || question.ask());
         self.ask(|course| course.lookup = Lookup::UnderWay(key));
         let told = move |ended: Ended| {
             if let Some(race) = race.upgrade() {
@@ -195,7 +195,8 @@ impl Race {
 
     fn looked_up(self: &Rc<Self>, ended: Ended) {
         let found = ended.result::<io::Result<Vec<SocketAddr>>>();
-        match found.unwrap_or_else(|undone| Err(undone.into())) {
+        let name = || self.ask(|course| course.name.clone());
+        match found.unwrap_or_else(|undone| Err(cannot_resolve(&name(), undone.into()))) {
             Ok(addresses) => {
                 self.ask(|course| course.lookup = Lookup::Done);
                 self.begin(addresses);

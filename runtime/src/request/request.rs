@@ -22,7 +22,7 @@ use crate::task::job::{Ended, JobOwner};
 /// - dropping it means that nobody wants the result. A pure question (read, metadata) that has not
 ///   begun is skipped; what has an effect (write, send) is carried out;
 /// - [`detach`](Self::detach) is a drop whose error is reported;
-/// - [`cancel`](Self::cancel) stops a job that has not begun, or a connect.
+/// - [`cancel`](Self::cancel) stops a job that has not begun, a connect, or a lookup.
 ///
 /// A cancelled request ends with [`Cancelled`](crate::Cancelled) inside of the `io::Error`. One that is
 /// done at once allocates nothing.
@@ -138,8 +138,13 @@ impl<T> Request<T> {
     /// Stops the operation, if that can still be had. True: it is stopped, and the request ends with
     /// [`Cancelled`](crate::Cancelled). False: it goes on, or is over.
     ///
+<<<<<<< HEAD
     /// - A job for the pool can be stopped until it begins. One of many steps (a copy, a walk: they say so)
     ///   also later: it ends before its next step, unless that was the last.
+=======
+    /// - A job for the pool can be stopped until it begins.
+    /// - A [lookup](crate::dns) ends at once though a thread works on it already, which goes on alone.
+>>>>>>> c5dda7f3ff5f6c0f87be74c0e98fa73f7f14b93e
     /// - A connect can be stopped until its result is told: its socket closes at once.
     /// - A wait for a [signal](crate::signal) can be stopped until it comes.
     /// - Nothing else can. What was given to `write`, say, is carried out; closing the stream ends it.

@@ -12,6 +12,7 @@ mod loopback;
 mod path;
 mod pipe;
 mod process;
+pub(crate) mod resolver;
 pub(crate) mod signal;
 #[cfg(unix)]
 mod terminal;

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["task", "timers"],
     &["event_loop"],
     &["schedule", "request", "handle"],
-    &["net", "fs", "time", "sync", "signal", "io"],
+    &["net", "dns", "fs", "time", "sync", "signal", "io"],
     &["process"],
     &["entry", "lib"],
 ];
@@ -28,6 +28,8 @@ const UNSAFE: &[&str] = &[
     "sys/pipe/windows/overlapped.rs",
     "sys/process/unix.rs",
     "sys/process/windows.rs",
+    "sys/resolver/unix.rs",
+    "sys/resolver/windows.rs",
     "sys/signal/action.rs",
     "sys/signal/post.rs",
     "sys/signal/windows.rs",
