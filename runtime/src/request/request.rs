@@ -138,13 +138,9 @@ impl<T> Request<T> {
     /// Stops the operation, if that can still be had. True: it is stopped, and the request ends with
     /// [`Cancelled`](crate::Cancelled). False: it goes on, or is over.
     ///
-<<<<<<< HEAD
     /// - A job for the pool can be stopped until it begins. One of many steps (a copy, a walk: they say so)
-    ///   also later: it ends before its next step, unless that was the last.
-=======
-    /// - A job for the pool can be stopped until it begins.
-    /// - A [lookup](crate::dns) ends at once though a thread works on it already, which goes on alone.
->>>>>>> c5dda7f3ff5f6c0f87be74c0e98fa73f7f14b93e
+    ///   also later: it ends before its next step, unless that was the last. A lookup of a name is given up
+    ///   also while it runs: its thread goes on by itself.
     /// - A connect can be stopped until its result is told: its socket closes at once.
     /// - A wait for a [signal](crate::signal) can be stopped until it comes.
     /// - Nothing else can. What was given to `write`, say, is carried out; closing the stream ends it.
