@@ -64,6 +64,7 @@ pub use atomic::write_atomic;
 pub use attributes::{chmod, chown, lchown};
 pub use attributes::{set_permissions, set_symlink_times, set_times};
 pub use error::Error;
+pub(crate) use file::Descriptor;
 pub use file::{File, OpenOptions};
 pub use metadata::{access, exists, metadata, statfs, symlink_metadata};
 #[cfg(unix)]

@@ -20,6 +20,7 @@ mod options;
 mod pipe;
 pub(crate) mod pipe_to;
 mod race;
+mod send_file;
 mod settings;
 pub(crate) mod stream;
 mod tcp;

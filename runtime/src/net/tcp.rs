@@ -7,6 +7,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::buffers::buffer_sizes;
+use super::send_file::sends_files;
 use super::stream::{Stream, byte_stream, peekable};
 use super::{TcpOptions, ToAddr};
 use crate::event_loop::{Kind, LoopRef, current};
@@ -66,6 +67,7 @@ handle_type! {
 byte_stream!(TcpStream, Socket);
 peekable!(TcpStream);
 buffer_sizes!(TcpStream);
+sends_files!(TcpStream);
 
 /// Making connections, and what only TCP has.
 impl TcpStream {

@@ -22,6 +22,11 @@ impl File {
         Self(Arc::new(Owner { open }))
     }
 
+    /// The descriptor, for jobs of other modules.
+    pub(crate) fn descriptor(&self) -> Descriptor {
+        Descriptor(self.open_file().clone())
+    }
+
     pub(super) fn open_file(&self) -> &Arc<OpenFile> {
         &self.0.open
     }
@@ -78,6 +83,25 @@ impl File {
     /// The path that it was opened by, as it was given; or the name given to [`from_std`](Self::from_std).
     pub fn path(&self) -> &Path {
         &self.open_file().path
+    }
+}
+
+/// The open file, for those who read it by calls of their own; it stays open while they have this.
+#[derive(Clone)]
+pub(crate) struct Descriptor(Arc<OpenFile>);
+
+impl std::ops::Deref for Descriptor {
+    type Target = std::fs::File;
+
+    fn deref(&self) -> &std::fs::File {
+        &self.0.file
+    }
+}
+
+impl Descriptor {
+    /// Names the file in an error.
+    pub(crate) fn failed(&self, name: &'static str, error: std::io::Error) -> std::io::Error {
+        self.0.failed(name, error)
     }
 }
 

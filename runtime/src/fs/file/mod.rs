@@ -18,5 +18,6 @@ mod options;
 mod pieces;
 mod positional;
 
+pub(crate) use file::Descriptor;
 pub use file::File;
 pub use options::OpenOptions;

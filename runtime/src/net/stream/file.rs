@@ -11,10 +11,9 @@
 //! So the loop's thread waits for no disk: before each chunk it asks whether its last byte is in memory.
 //! A chunk of which only the middle was dropped from there is the price of asking for one byte.
 
-use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::kind::StreamHandle;
 use super::lent::Lent;
@@ -22,6 +21,7 @@ use super::queue::{Load, Owner};
 use super::resource::Stream;
 use crate::base::{InlineFn, Key};
 use crate::event_loop::{Carried, Resource, State};
+use crate::fs::{Descriptor, File};
 use crate::pool::Lane;
 use crate::reactor::Interest;
 use crate::request::{Plain, Request};
@@ -33,7 +33,7 @@ const CHUNK: usize = 256 * 1024;
 
 /// Of a file, what is still to be sent.
 pub(super) struct FilePart {
-    file: Arc<File>,
+    file: Descriptor,
     offset: u64,
     left: u64,
     next: Next,
@@ -43,7 +43,7 @@ pub(super) struct FilePart {
 enum Next {
     /// It is to be seen.
     Unknown,
-    Reading(Reading),
+    Reading(#[expect(dead_code, reason = "its drop gives the job up")] Reading),
     /// Read by the pool, and sent up to a place.
     Read(Vec<u8>, usize),
     Failed(io::Error),
@@ -62,8 +62,9 @@ impl Drop for Reading {
 }
 
 impl FilePart {
-    fn new(file: Arc<File>, offset: u64, length: u64) -> Self {
-        Self { file, offset, left: length, next: Next::Unknown }
+    fn new(file: Descriptor, range: Range<u64>) -> Self {
+        let Range { start, end } = range;
+        Self { file, offset: start, left: end - start, next: Next::Unknown }
     }
 
     fn chunk(&self) -> usize {
@@ -98,7 +99,7 @@ impl FilePart {
             return Ok(None);
         }
         match channel.send_file(&self.file, self.offset, chunk)? {
-            Some(0) => Err(ended_early()),
+            Some(0) => Err(self.file.failed("send_file", ended_early())),
             sent => Ok(sent),
         }
     }
@@ -106,7 +107,7 @@ impl FilePart {
     fn take_failure(&mut self) -> io::Error {
         match std::mem::replace(&mut self.next, Next::Unknown) {
             Next::Failed(error) => error,
-            _ => ended_early(),
+            _ => unreachable!("it was just seen"),
         }
     }
 
@@ -123,9 +124,9 @@ impl FilePart {
 }
 
 /// Files end where a signed number does.
-fn check_range(offset: u64, length: u64) -> io::Result<()> {
-    if offset.checked_add(length).is_none_or(|end| end > i64::MAX as u64) {
-        let message = format!("no file has {length} bytes from {offset} on");
+fn check(range: &Range<u64>) -> io::Result<()> {
+    if range.start > range.end || range.end > i64::MAX as u64 {
+        let message = format!("no file has the bytes {range:?}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     Ok(())
@@ -136,29 +137,31 @@ fn ended_early() -> io::Error {
 }
 
 /// In the pool: up to `length` bytes, and one at least.
-fn read_chunk(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+fn read_chunk(file: &Descriptor, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    let read = sys::read_at(file, &mut bytes, offset)?;
-    if read == 0 {
-        return Err(ended_early());
+    match sys::read_at(file, &mut bytes, offset) {
+        Ok(0) => Err(file.failed("send_file", ended_early())),
+        Ok(read) => {
+            bytes.truncate(read);
+            Ok(bytes)
+        }
+        Err(error) => Err(file.failed("send_file", error)),
     }
-    bytes.truncate(read);
-    Ok(bytes)
 }
 
 impl<S: StreamHandle> Stream<S> {
-    /// Writes `head`, and then `length` bytes of `file` from `offset` on.
+    /// Writes `head`, and then the bytes of `file` that are in `range`.
     pub(crate) fn send_file(
         self: &Rc<Self>,
         head: &[u8],
-        file: Arc<File>,
-        offset: u64,
-        length: u64,
+        file: &File,
+        range: Range<u64>,
     ) -> Request<()> {
-        if let Err(error) = check_range(offset, length) {
+        let file = file.descriptor();
+        if let Err(error) = check(&range) {
             return Request::done(Err(error));
         }
-        if let Some(request) = self.send_small_file(head, &file, offset, length) {
+        if let Some(request) = self.send_small_file(head, &file, &range) {
             return request;
         }
         if !head.is_empty() {
@@ -169,7 +172,7 @@ impl<S: StreamHandle> Stream<S> {
             return Request::done(Err(error));
         }
         let request = Plain::new(self.state());
-        let part = FilePart::new(file, offset, length);
+        let part = FilePart::new(file, range);
         let owner = Owner::Request(request.clone());
         if let Err(error) = self.enqueue(Load::File(Box::new(part)), owner) {
             return Request::done(Err(error));
@@ -182,14 +185,14 @@ impl<S: StreamHandle> Stream<S> {
     fn send_small_file(
         self: &Rc<Self>,
         head: &[u8],
-        file: &File,
-        offset: u64,
-        length: u64,
+        file: &Descriptor,
+        range: &Range<u64>,
     ) -> Option<Request<()>> {
         let mut buffer = Lent::new(self.state());
+        let length = range.end - range.start;
         let length = usize::try_from(length).ok().filter(|length| *length <= buffer.len())?;
         let body = &mut buffer[..length];
-        let is_read = length == 0 || sys::read_cached(file, body, offset) == Some(length);
+        let is_read = length == 0 || sys::read_cached(file, body, range.start) == Some(length);
         is_read.then(|| self.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]))
     }
 

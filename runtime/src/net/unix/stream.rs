@@ -10,6 +10,7 @@ use super::{ToUnixAddr, UCred};
 use crate::event_loop::{Kind, LoopRef, current};
 use crate::handle::handle_type;
 use crate::net::buffers::buffer_sizes;
+use crate::net::send_file::sends_files;
 use crate::net::stream::{Stream, byte_stream, peekable};
 use crate::request::Request;
 use crate::sys;
@@ -43,6 +44,7 @@ handle_type! {
 byte_stream!(UnixStream, Socket);
 peekable!(UnixStream);
 buffer_sizes!(UnixStream);
+sends_files!(UnixStream);
 
 /// Making connections, and what is known of the other end.
 impl UnixStream {
