@@ -282,6 +282,37 @@ pub fn raw_os_error(error: &io::Error) -> Option<i32> {
     })
 }
 
+/// An error that says what another one says, of its kind and with its code.
+pub(crate) fn retold(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    match raw_os_error(error) {
+        Some(code) => {
+            let error = io::Error::from_raw_os_error(code);
+            io::Error::new(error.kind(), Retold { text, error })
+        }
+        None => io::Error::new(error.kind(), text),
+    }
+}
+
+/// What an error said, and its code.
+#[derive(Debug)]
+struct Retold {
+    text: String,
+    error: io::Error,
+}
+
+impl fmt::Display for Retold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Retold {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
 /// A copy of the outcome of ours that `error` carries.
 pub(crate) fn outcome_in(error: &io::Error) -> Option<io::Error> {
     fn copy<T: Error + Copy + Into<io::Error> + 'static>(

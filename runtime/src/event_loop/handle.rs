@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::answer::{Answer, stand_in_line};
 use super::liveness::add;
 use super::{Closing, Link, LoopRef, Resource, State};
-use crate::error::{Closed, LoopGone, outcome_in};
+use crate::error::{self, Closed, LoopGone, outcome_in};
 use crate::sys::RawSource;
 use crate::task::mail::HandleKey;
 
@@ -142,9 +142,7 @@ impl ClosedWaiters {
 pub(crate) fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
-        None => {
-            outcome_in(error).unwrap_or_else(|| io::Error::new(error.kind(), error.to_string()))
-        }
+        None => outcome_in(error).unwrap_or_else(|| error::retold(error)),
     }
 }
 
