@@ -4,12 +4,14 @@
 //!   [ Open ] ── callback(f) ──▶ [ Callback ] ── settle ──▶ f(value), then the checkpoint
 //!      │ ────── poll ─────────▶ [ Awaited ] ─── settle ──▶ [ Here ] and a wake
 //!      │ ────── drop ─────────▶ [ Unwanted ] ── settle ──▶ the value is dropped
+//!      │ ────── pass_on ──────▶ [ PassedOn ] ── settle ──▶ another answer, as this one was settled
 //!      └─────── settle ───────▶ [ Here ] ────── poll ────▶ the value
 //! ```
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::replace;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::{Dispatcher, Flow, State};
@@ -19,12 +21,20 @@ use crate::task::keep;
 
 pub(crate) type Callback<V> = InlineFn<V, Result>;
 
+/// An answer that is given what another one would be, in the same way: see [`Answer`] for the three.
+pub(crate) trait Onward<V> {
+    fn settle(&self, value: V, d: &mut Dispatcher<'_>) -> Flow;
+    fn settle_later(&self, value: V);
+    fn abandon(&self, value: V);
+}
+
 /// Where an answer stands. Every step gives back what is foreign code to run or to drop, which the
 /// caller does with nothing borrowed.
 pub(super) enum Stage<V: 'static> {
     Open,
     Awaited(Waker),
     Callback(Callback<V>),
+    PassedOn(Rc<dyn Onward<V>>),
     Unwanted,
     Here(V),
     Taken,
@@ -33,6 +43,7 @@ pub(super) enum Stage<V: 'static> {
 /// What settling an answer leaves to do.
 pub(super) enum Settled<V: 'static> {
     Call(Callback<V>, V),
+    PassOn(Rc<dyn Onward<V>>, V),
     Wake(Waker),
     /// Whoever comes for it finds it.
     Kept,
@@ -44,6 +55,7 @@ impl<V: 'static> Stage<V> {
     pub(super) fn settle(&mut self, value: V) -> Settled<V> {
         match replace(self, Self::Taken) {
             Self::Callback(callback) => Settled::Call(callback, value),
+            Self::PassedOn(onward) => Settled::PassOn(onward, value),
             Self::Awaited(waker) => {
                 *self = Self::Here(value);
                 Settled::Wake(waker)
@@ -81,6 +93,7 @@ impl<V: 'static> Settled<V> {
                 let result = callback.call(value);
                 d.done(result)
             }
+            Self::PassOn(onward, value) => onward.settle(value, d),
             Self::Wake(waker) => {
                 waker.wake();
                 d.checkpoint()
@@ -97,6 +110,7 @@ impl<V: 'static> Settled<V> {
     pub(super) fn tell_later(self, state: &State) {
         match self {
             Self::Call(callback, value) => state.call_later(move || callback.call(value)),
+            Self::PassOn(onward, value) => onward.settle_later(value),
             other => other.abandon(),
         }
     }
@@ -107,6 +121,7 @@ impl<V: 'static> Settled<V> {
             Self::Wake(waker) => waker.wake(),
             Self::Kept => {}
             Self::Call(callback, value) => drop((callback, value)),
+            Self::PassOn(onward, value) => onward.abandon(value),
             Self::Drop(value) => drop(value),
         }
     }
@@ -182,6 +197,11 @@ impl<V: 'static> Answer<V> {
                 drop(self.put(Stage::Callback(callback)));
             }
         }
+    }
+
+    /// Lets `onward` wait, for what is not settled yet.
+    pub(crate) fn pass_on(&self, onward: Rc<dyn Onward<V>>) {
+        drop(self.put(Stage::PassedOn(onward)));
     }
 
     /// Whether somebody waits, or may ask yet.

@@ -18,7 +18,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::answer::{Settled, Stage};
+use super::answer::{Onward, Settled, Stage};
 use super::liveness::add;
 use super::{Dispatcher, Flow, State};
 use crate::base::{Arena, Guarded, InlineFn, Key};
@@ -199,6 +199,16 @@ impl State {
         self.settle(key, ended).tell(d)
     }
 
+    /// Whether the end of the job was not told yet.
+    pub(crate) fn is_job_under_way(&self, key: Key) -> bool {
+        self.jobs.with(key, |entry| entry.is_under_way()).unwrap_or(false)
+    }
+
+    /// Lets `onward` wait for the end of a job that is under way.
+    pub(crate) fn pass_job_on(&self, key: Key, onward: Rc<dyn Onward<Ended>>) {
+        drop(self.jobs.put(key, Stage::PassedOn(onward)));
+    }
+
     /// Nobody wants the end of the job any more.
     pub(crate) fn refuse_job(&self, key: Key) {
         let Ok(former) = self.jobs.put(key, Stage::Unwanted) else { return };
@@ -314,7 +324,7 @@ impl JobOwner for State {
     }
 
     fn is_job_finished(&self, key: Key) -> bool {
-        !self.jobs.with(key, |entry| entry.is_under_way()).unwrap_or(false)
+        !self.is_job_under_way(key)
             // On its way here. Among many others this takes a while, but who asks so often?
             || self.mailbox.completed.any(|end| end.key() == key)
             || self.sending.has_completed(key)

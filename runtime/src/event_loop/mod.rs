@@ -41,7 +41,7 @@ mod teardown;
 mod timers;
 
 pub use active::{ActiveKind, ActiveResource};
-pub(crate) use answer::{Answer, stand_in_line};
+pub(crate) use answer::{Answer, Onward, stand_in_line};
 pub use builder::{Builder, Microtasks};
 pub(crate) use closing::Closing;
 pub use context::{Entered, current, try_current};

@@ -11,7 +11,8 @@ use super::output::collect;
 use crate::error::failed;
 use crate::event_loop::current;
 use crate::request::{Request, Unwanted, by_task};
-use crate::sys::Inheritance;
+use crate::sync::AbortSignal;
+use crate::sys::{Inheritance, SIGTERM};
 
 /// Bytes of one stream that `output` collects, unless it is said otherwise.
 const OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
@@ -49,6 +50,8 @@ pub struct Command {
     pub(super) inheritance: Inheritance,
     output_limit: usize,
     kill_on_drop: bool,
+    abort_on: Option<AbortSignal>,
+    kill_signal: i32,
 }
 
 impl Command {
@@ -141,6 +144,45 @@ impl Command {
         self
     }
 
+    /// Ends the child when `signal` is aborted, as Node's option `signal` does: it is sent the
+    /// [`kill_signal`](Self::kill_signal), from inside of the abort.
+    ///
+    /// [`output`](Self::output) and [`status`](Self::status) end with [`Aborted`](crate::sync::Aborted) at once;
+    /// [`Process::wait`] tells how the child has ended. A child that takes its time to end, or does not
+    /// heed the signal, keeps the loop alive until it has; it leaves no zombie. If `signal` is aborted already
+    /// nothing is started, and the error is `Aborted`. A child that has ended leaves nothing with the signal.
+    ///
+    /// So it does more than [`Request::abort_on`], which ends the wait alone.
+    ///
+    /// # Errors
+    /// What keeps the signal from being sent is thrown by the listener, unless it is that the child has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[cfg(unix)]
+    /// use runtime::{ms, process::Command, sync::{AbortSignal, Aborted}};
+    ///
+    /// # #[cfg(unix)]
+    /// #[runtime::main]
+    /// async fn main() {
+    ///     let in_time = AbortSignal::timeout(ms(50));
+    ///     let slept = Command::new("sleep").arg("100").abort_on(&in_time).status().await;
+    ///     assert!(Aborted::is_in(&slept.unwrap_err()));
+    /// }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    pub fn abort_on(&mut self, signal: &AbortSignal) -> &mut Self {
+        self.abort_on = Some(signal.clone());
+        self
+    }
+
+    /// What [`abort_on`](Self::abort_on) sends, as [`Process::kill`] does; default `SIGTERM`.
+    pub fn kill_signal(&mut self, signum: i32) -> &mut Self {
+        self.kill_signal = signum;
+        self
+    }
+
     /// Bytes of one stream that [`output`](Self::output) collects; default 64 MiB. A child that writes
     /// more is killed.
     pub fn output_limit(&mut self, bytes: usize) -> &mut Self {
@@ -153,7 +195,7 @@ impl Command {
     /// # Errors
     /// Those of the start, the program's name in them: `NotFound`, `PermissionDenied`, the working
     /// directory's; `InvalidInput` for two descriptors of one number, or one below 3 or near the limit of
-    /// open files, or one that came after the first spawn.
+    /// open files, or one that came after the first spawn; [`Aborted`](crate::sync::Aborted).
     ///
     /// # Panics
     /// If this thread has no current loop.
@@ -161,8 +203,13 @@ impl Command {
     pub fn spawn(&mut self) -> io::Result<Process> {
         let lp = current();
         lp.check_open()?;
+        self.abort_on.as_ref().map_or(Ok(()), AbortSignal::check)?;
         let child = self.start().map_err(|error| self.cannot_run(error))?;
-        Process::of_child(&lp, child, self.kill_on_drop)
+        let process = Process::of_child(&lp, child, self.kill_on_drop)?;
+        if let Some(signal) = &self.abort_on {
+            process.kill_on_abort(signal, self.kill_signal);
+        }
+        Ok(process)
     }
 
     /// Starts it and waits for its end. Dropping the request lets it go on, unless
@@ -182,7 +229,7 @@ impl Command {
             Ok(process) => process,
             Err(error) => return Request::done(Err(error)),
         };
-        by_task(&current(), self.unwanted(), async move { process.wait().await })
+        self.carry_out(async move { process.wait().await })
     }
 
     /// Starts it, collects what it writes to stdout and stderr, and waits for its end. Streams that
@@ -206,7 +253,7 @@ impl Command {
             Err(error) => return Request::done(Err(error)),
         };
         let limit = self.output_limit;
-        by_task(&current(), self.unwanted(), async move { collect(&process, limit).await })
+        self.carry_out(async move { collect(&process, limit).await })
     }
 
     #[track_caller]
@@ -231,8 +278,15 @@ impl Command {
         }
     }
 
-    fn unwanted(&self) -> Unwanted {
-        if self.kill_on_drop { Unwanted::Ends } else { Unwanted::GoesOn }
+    /// The request for what `steps` learn of a child that was started.
+    #[track_caller]
+    fn carry_out<T>(&self, steps: impl Future<Output = io::Result<T>> + 'static) -> Request<T> {
+        let unwanted = if self.kill_on_drop { Unwanted::Ends } else { Unwanted::GoesOn };
+        let request = by_task(&current(), unwanted, steps);
+        match &self.abort_on {
+            Some(signal) => request.abort_on(signal),
+            None => request,
+        }
     }
 
     fn start(&mut self) -> io::Result<std::process::Child> {
@@ -255,6 +309,8 @@ impl From<std::process::Command> for Command {
             inheritance: Inheritance::default(),
             output_limit: OUTPUT_LIMIT,
             kill_on_drop: false,
+            abort_on: None,
+            kill_signal: SIGTERM,
         }
     }
 }

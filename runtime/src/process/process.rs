@@ -7,7 +7,7 @@ use std::process::{Child, ExitStatus};
 use std::rc::Rc;
 
 use crate::base::Guarded;
-use crate::error::Cancelled;
+use crate::error::{Cancelled, failed};
 use crate::event_loop::{
     Answer, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, copy_of, stand_in_line,
 };
@@ -15,6 +15,7 @@ use crate::handle::handle_type;
 use crate::net::Pipe;
 use crate::reactor::{Interest, Ready, Watched};
 use crate::request::{Plain, Request};
+use crate::sync::{AbortListener, AbortSignal};
 use crate::sys::{self, OwnedSource, PipeHandle};
 
 handle_type! {
@@ -62,6 +63,8 @@ pub(crate) struct Inner {
     stdout: Cell<Option<Pipe>>,
     stderr: Cell<Option<Pipe>>,
     kill_on_drop: bool,
+    /// Its place in the line of the signal that kills it, while it can.
+    aborted_by: Cell<Option<AbortListener>>,
 }
 
 type Waiter = Rc<Answer<io::Result<ExitStatus>>>;
@@ -82,6 +85,7 @@ impl Process {
             stdout: Cell::default(),
             stderr: Cell::default(),
             kill_on_drop,
+            aborted_by: Cell::default(),
         });
         let Streams { stdin, stdout, stderr } = match streams.and_then(|streams| {
             inner.watch()?;
@@ -100,6 +104,16 @@ impl Process {
         inner.handle.set_active(true);
         inner.handle.hold(!kill_on_drop);
         Ok(Self(inner))
+    }
+
+    /// Lets it be sent `signum` when `signal` is aborted.
+    pub(super) fn kill_on_abort(&self, signal: &AbortSignal, signum: i32) {
+        let child = Rc::downgrade(&self.0);
+        let listener = signal.on_abort(move || match child.upgrade() {
+            Some(child) => child.kill_by_abort(signum),
+            None => Ok(()),
+        });
+        self.0.aborted_by.set(Some(listener));
     }
 
     /// The number that the system knows it by. After its end it may be another's.
@@ -210,9 +224,34 @@ impl Inner {
         }
         self.handle.check_open()?;
         self.child.with(|child| match child {
-            Some(child) => sys::kill(child, signum),
+            Some(child) => self.send(child, signum),
             None => Err(sys::no_such_process()),
         })
+    }
+
+    /// The signal that it was spawned with is aborted.
+    fn kill_by_abort(&self, signum: i32) -> crate::Result {
+        match self.kill(signum) {
+            // It has ended, which is all that was wanted.
+            Err(error) if sys::is_no_such_process(&error) => Ok(()),
+            Err(error) => {
+                Err(failed(format!("cannot send signal {signum} to a child"), error).into())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn leave_signal(&self) {
+        if let Some(listener) = self.aborted_by.take() {
+            listener.remove();
+        }
+    }
+
+    fn send(&self, child: &mut Child, signum: i32) -> io::Result<()> {
+        match self.source.get() {
+            Some(source) => source.with(|source| sys::kill(child, Some(source), signum)),
+            None => sys::kill(child, None, signum),
+        }
     }
 
     /// Lets the loop learn of its end.
@@ -252,6 +291,7 @@ impl Inner {
         });
         if let Some(ended) = ended {
             self.ended.with(|known| *known = Some(ended));
+            self.leave_signal();
             if let Some(source) = self.source.get() {
                 source.close();
             }
@@ -285,10 +325,11 @@ impl Inner {
 
     /// The handle goes before the child does.
     fn let_go(&self) {
+        self.leave_signal();
         if let Some(mut child) = self.child.take() {
             if self.kill_on_drop {
                 // It may have ended just now.
-                let _ = sys::kill(&mut child, sys::SIGKILL);
+                let _ = self.send(&mut child, sys::SIGKILL);
             }
             sys::adopt_orphan(child);
         }
@@ -324,10 +365,11 @@ impl Resource for Inner {
     }
 
     fn release(&self) {
+        // First: it may send a signal by the source.
+        self.let_go();
         if let Some(source) = self.source.get() {
             source.close();
         }
-        self.let_go();
     }
 
     fn cancel_next(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {

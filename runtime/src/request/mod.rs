@@ -11,6 +11,6 @@ pub(crate) use by_task::{Unwanted, by_task};
 pub use id::RequestId;
 pub(crate) use plain::Plain;
 pub use request::Request;
-pub(crate) use request::Waiting;
+pub(crate) use request::{Waiting, result_of};
 pub use work::spawn_blocking;
 pub(crate) use work::{on_pool, on_pool_in_steps};

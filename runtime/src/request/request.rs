@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use super::RequestId;
 use crate::base::{InlineFn, Key};
 use crate::error::{Outcome, Result, Uncaught};
-use crate::event_loop::{Answer, State, current};
+use crate::event_loop::{Answer, Onward, State, current};
 use crate::task::coop;
 use crate::task::job::{Ended, JobOwner};
 
@@ -166,6 +166,34 @@ impl<T> Request<T> {
         }
     }
 
+    /// The loop of one whose result is still to come.
+    pub(crate) fn under_way(&self) -> Option<&Rc<State>> {
+        match &self.0 {
+            Stage::Waiting(waiting) => {
+                Some(waiting.state()).filter(|_| !waiting.answer().is_settled())
+            }
+            Stage::Job(state, key) => Some(state).filter(|_| state.is_job_under_way(*key)),
+            Stage::Done(_) | Stage::Taken => None,
+        }
+    }
+
+    /// Lets `onward` wait for the result, which is still to come. This is kept to cancel it, or to drop it.
+    pub(crate) fn pass_on<O>(&self, onward: Rc<O>)
+    where
+        O: Onward<io::Result<T>> + Onward<Ended> + 'static,
+    {
+        match &self.0 {
+            Stage::Waiting(waiting) => waiting.answer().pass_on(onward),
+            Stage::Job(state, key) => state.pass_job_on(*key, onward),
+            Stage::Done(_) | Stage::Taken => {}
+        }
+    }
+
+    /// Ends this when the result has come by another way, where its drop would refuse it.
+    pub(crate) fn release(mut self) {
+        drop(self.take());
+    }
+
     /// Whether it was done at once, without an error.
     pub(crate) fn is_done_well(&self) -> bool {
         matches!(&self.0, Stage::Done(Ok(_)))
@@ -176,8 +204,8 @@ impl<T> Request<T> {
     }
 }
 
-/// What a job of [`Stage::Job`] gave.
-fn result_of<T: 'static>(ended: Ended) -> io::Result<T> {
+/// What the job of a request gave.
+pub(crate) fn result_of<T: 'static>(ended: Ended) -> io::Result<T> {
     ended.result().unwrap_or_else(|undone| Err(undone.into()))
 }
 

@@ -9,4 +9,4 @@
 mod abort;
 
 pub use crate::error::Aborted;
-pub use abort::{AbortController, AbortListener, AbortSignal};
+pub use abort::{AbortController, AbortFlag, AbortListener, AbortSignal};

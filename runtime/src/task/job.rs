@@ -8,7 +8,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::Executor;
+use super::{Aborter, Executor};
 use crate::base::{InlineFn, Key};
 use crate::error::{Cancelled, JoinError, LoopGone, Outcome, Result};
 use crate::pool::{self, Job};
@@ -121,6 +121,10 @@ impl<V> JobHandle<V> {
 
     pub(super) fn abort(&self) {
         self.owner.cancel_job(self.key);
+    }
+
+    pub(super) fn aborter(&self) -> Aborter {
+        Aborter::Job(self.owner.clone(), self.key)
     }
 
     pub(super) fn is_finished(&self) -> bool {

@@ -1,5 +1,6 @@
 //! `JoinHandle`: how a task or pool job gives its result.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -7,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use super::aborter::Aborter;
 use super::executor::{self, Executor, Microtask, Woken};
 use super::job::JobHandle;
 use super::raw::Join;
@@ -34,6 +36,8 @@ use crate::error::{JoinError, Outcome, Uncaught};
 pub struct JoinHandle<T> {
     joined: Option<Joined<T>>,
     aborts_on_drop: bool,
+    /// What is dropped when the result was given out, or the handle goes.
+    tie: Option<Box<dyn Any>>,
 }
 
 enum Joined<T> {
@@ -44,11 +48,11 @@ enum Joined<T> {
 impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn of_task(task: Join<T>) -> Self {
-        Self { joined: Some(Joined::Task(task)), aborts_on_drop: false }
+        Self { joined: Some(Joined::Task(task)), aborts_on_drop: false, tie: None }
     }
 
     pub(crate) fn of_job(job: JobHandle<Result<T, JoinError>>) -> Self {
-        Self { joined: Some(Joined::Job(job)), aborts_on_drop: false }
+        Self { joined: Some(Joined::Job(job)), aborts_on_drop: false, tie: None }
     }
 
     fn joined(&self) -> &Joined<T> {
@@ -64,6 +68,20 @@ impl<T> JoinHandle<T> {
             Joined::Task(task) => task.abort(),
             Joined::Job(job) => job.abort(),
         }
+    }
+
+    /// What aborts it as well.
+    pub(crate) fn aborter(&self) -> Aborter {
+        match self.joined() {
+            Joined::Task(task) => Aborter::Task(task.reference()),
+            Joined::Job(job) => job.aborter(),
+        }
+    }
+
+    /// Keeps `tie` until the result was given out, or the handle is dropped.
+    pub(crate) fn tie(&mut self, tie: impl Any) {
+        let former = self.tie.take();
+        self.tie = Some(Box::new((tie, former)));
     }
 
     /// Whether the result is there, or will never come.
@@ -88,14 +106,24 @@ impl<T: 'static> JoinHandle<T> {
     /// For a task, `f` is a microtask queued when the task ends. For a job in the pool it is a
     /// callback of the poll phase, followed by a checkpoint.
     pub fn callback<R: Outcome>(mut self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
-        match self.joined.take() {
-            Some(Joined::Job(job)) => job.callback(f),
-            Some(Joined::Task(task)) => {
+        let tie = self.tie.take();
+        match (self.joined.take(), tie) {
+            (Some(Joined::Job(job)), None) => job.callback(f),
+            // A larger closure, which takes an allocation mostly.
+            (Some(Joined::Job(job)), Some(tie)) => job.callback(move |result| {
+                drop(tie);
+                f(result)
+            }),
+            (Some(Joined::Task(task)), tie) => {
                 let (executor, is_finished) = (task.executor(), task.is_finished());
-                let waiting = async move { f(ended(task).await).into_result() };
+                let waiting = async move {
+                    let result = ended(task).await;
+                    drop(tie);
+                    f(result).into_result()
+                };
                 run_callback(&executor, is_finished, waiting);
             }
-            None => unreachable!("taken only by methods that consume the handle"),
+            (None, _) => unreachable!("taken only by methods that consume the handle"),
         }
     }
 }
@@ -123,10 +151,14 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
     /// Lets the task go: nobody waits, but its `Err` goes to [`on_unhandled`](crate::on_unhandled),
     /// where a dropped handle's would vanish.
     pub fn detach(mut self) {
-        let report = |executor: &Executor, result: Result<Result<(), E>, JoinError>| match result {
-            Ok(Err(error)) => executor.report(Uncaught::Error(error.into())),
-            Err(JoinError::Panicked(payload)) => executor.report(Uncaught::Panic(payload)),
-            Ok(Ok(())) | Err(JoinError::Cancelled) => {}
+        let tie = self.tie.take();
+        let report = |executor: &Executor, result: Result<Result<(), E>, JoinError>| {
+            drop(tie);
+            match result {
+                Ok(Err(error)) => executor.report(Uncaught::Error(error.into())),
+                Err(JoinError::Panicked(payload)) => executor.report(Uncaught::Panic(payload)),
+                Ok(Ok(())) | Err(JoinError::Cancelled) => {}
+            }
         };
         match self.joined.take() {
             Some(Joined::Task(task)) => {
@@ -159,11 +191,15 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.joined.as_mut() {
+        let polled = match self.joined.as_mut() {
             Some(Joined::Task(task)) => task.poll(cx).map(joined),
             Some(Joined::Job(job)) => job.poll(cx),
             None => unreachable!("taken only by methods that consume the handle"),
+        };
+        if polled.is_ready() {
+            drop(self.tie.take());
         }
+        polled
     }
 }
 

@@ -14,6 +14,7 @@
 //! the `count` of its references and its `stage`, in memory that `spare` keeps. The others say where a
 //! woken task goes (`home`, `mail`), and what may run in one checkpoint (`executor`, `coop`).
 
+mod aborter;
 pub(crate) mod coop;
 mod count;
 mod executor;
@@ -29,6 +30,7 @@ mod stage;
 mod waker;
 mod yielding;
 
+pub(crate) use aborter::Aborter;
 pub(crate) use executor::{Executor, ExitPayload, Limits, Microtask, Woken, spawn};
 pub use join::JoinHandle;
 pub(crate) use raw::TaskRef;

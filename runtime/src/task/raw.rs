@@ -314,6 +314,30 @@ fn finish(task: NonNull<Header>) {
     }
 }
 
+/// Makes the task's next turn its last, if it has not ended. At home only.
+fn abort(task: NonNull<Header>) {
+    if !flags(task).has(DONE) {
+        flags(task).change(0, ABORTED);
+        wake(task);
+    }
+}
+
+/// A counted reference that stays at home.
+pub(crate) struct HomeRef(NonNull<Header>);
+
+impl HomeRef {
+    /// As [`Join::abort`].
+    pub(super) fn abort(&self) {
+        abort(self.0);
+    }
+}
+
+impl Drop for HomeRef {
+    fn drop(&mut self) {
+        release(self.0);
+    }
+}
+
 // --- the reference that any thread may have ---
 
 /// A counted reference, as a waker has it, on its way to the task's loop.
@@ -458,10 +482,13 @@ impl<T> Join<T> {
 
     /// Makes the task's next turn its last, if it has not ended.
     pub(super) fn abort(&self) {
-        if !self.is_finished() {
-            flags(self.task).change(0, ABORTED);
-            wake(self.task);
-        }
+        abort(self.task);
+    }
+
+    /// What aborts it without being its handle.
+    pub(super) fn reference(&self) -> HomeRef {
+        retain(self.task);
+        HomeRef(self.task)
     }
 
     /// The output, `None` if there is none: the task was cancelled, or this was asked before.

@@ -62,6 +62,10 @@ impl<T> Line<T> {
         self.entries.is_empty()
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values()
+    }
+
     pub(super) fn into_values(self) -> impl Iterator<Item = T> {
         self.entries.into_values()
     }

@@ -20,12 +20,16 @@
 //! Followers hang on controllers and timers only: what follows a follower hangs on the sources of that.
 
 mod controller;
+mod flag;
+mod join;
 mod line;
+mod request;
 mod signal;
 mod state;
 mod thrown;
 
 pub use controller::AbortController;
+pub use flag::AbortFlag;
 use line::Line;
 pub use signal::{AbortListener, AbortSignal};
 use state::{Listener, State, Trigger};

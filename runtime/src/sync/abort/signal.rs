@@ -126,8 +126,11 @@ impl AbortSignal {
     /// controller.abort();
     /// ```
     pub fn on_abort<R: Outcome>(&self, f: impl FnOnce() -> R + 'static) -> AbortListener {
-        let callback = Listener::Callback(Box::new(move || f().into_result()));
-        match self.0.listen(callback) {
+        self.listen(Listener::Callback(Box::new(move || f().into_result())))
+    }
+
+    pub(super) fn listen(&self, listener: Listener) -> AbortListener {
+        match self.0.listen(listener) {
             Some(number) => AbortListener { signal: Rc::downgrade(&self.0), number },
             None => AbortListener { signal: Weak::new(), number: 0 },
         }

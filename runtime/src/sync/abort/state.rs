@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
-use super::{Line, Thrown};
+use super::{AbortFlag, Line, Thrown};
 use crate::base::Guarded;
 use crate::error::Result;
 use crate::schedule::TimerId;
@@ -39,6 +39,9 @@ enum Stage {
     Never,
 }
 
+/// Fewer followers than these are not looked through.
+const FIRST_SWEEP: usize = 32;
+
 /// What aborts a signal that no controller has.
 enum Origin {
     Timer(TimerId),
@@ -46,10 +49,16 @@ enum Origin {
     Sources(Vec<(Weak<State>, u64)>),
 }
 
+/// What ends with a signal.
+pub(super) trait Operation {
+    fn abort(&self);
+}
+
 /// Who waits in the line of a signal.
 pub(super) enum Listener {
     Callback(Box<dyn FnOnce() -> Result>),
     Task(Waker),
+    Operation(Rc<dyn Operation>),
 }
 
 impl Listener {
@@ -58,6 +67,10 @@ impl Listener {
             Self::Callback(callback) => callback(),
             Self::Task(waker) => {
                 waker.wake();
+                Ok(())
+            }
+            Self::Operation(operation) => {
+                operation.abort();
                 Ok(())
             }
         }
@@ -69,6 +82,10 @@ pub(super) struct State {
     stage: Cell<Stage>,
     listeners: Guarded<Line<Listener>>,
     followers: Guarded<Line<Rc<Trigger>>>,
+    /// How many followers there are when those are looked for that nobody needs any more.
+    sweep_at: Cell<usize>,
+    /// Made when first asked for.
+    flag: Guarded<Option<AbortFlag>>,
     /// Nothing once it is aborted.
     origin: Guarded<Option<Origin>>,
     /// This state itself, while it has somebody to tell and a trigger.
@@ -81,6 +98,8 @@ impl State {
             stage: Cell::new(Stage::Waiting),
             listeners: Guarded::default(),
             followers: Guarded::default(),
+            sweep_at: Cell::new(FIRST_SWEEP),
+            flag: Guarded::default(),
             origin: Guarded::default(),
             kept: Cell::default(),
         });
@@ -104,6 +123,7 @@ impl State {
             return state;
         }
         let follow = |source: &Rc<Self>| {
+            source.sweep();
             let number = source.followers.with(|line| line.push(trigger.clone()));
             source.keep_while_needed();
             (Rc::downgrade(source), number)
@@ -111,6 +131,28 @@ impl State {
         let sources = Self::sources(others).iter().map(follow).collect();
         state.origin.with(|origin| *origin = Some(Origin::Sources(sources)));
         state
+    }
+
+    /// Lets followers go that were kept for a flag which nobody has any more: that goes on another thread, and
+    /// says nothing. Seldom enough to cost each of them a constant time.
+    fn sweep(&self) {
+        if self.followers.with(|line| line.len()) < self.sweep_at.get() {
+            return;
+        }
+        let all = |line: &mut Line<Rc<Trigger>>| line.values().cloned().collect::<Vec<_>>();
+        for trigger in self.followers.with(all) {
+            let follower = trigger.0.upgrade();
+            follower.inspect(Self::keep_while_needed);
+        }
+        let left = self.followers.with(|line| line.len());
+        self.sweep_at.set((2 * left).max(FIRST_SWEEP));
+    }
+
+    pub(super) fn flag(self: &Rc<Self>) -> AbortFlag {
+        let new = || AbortFlag::new(self.is_aborted());
+        let flag = self.flag.with(|flag| flag.get_or_insert_with(new).clone());
+        self.keep_while_needed();
+        flag
     }
 
     /// The controllers' and timers' signals behind `signals` that may still be aborted, each once.
@@ -160,8 +202,9 @@ impl State {
 
     fn keep_while_needed(self: &Rc<Self>) {
         let is_needed = self.stage.get() == Stage::Waiting
-            && !(self.listeners.with(|line| line.is_empty())
-                && self.followers.with(|line| line.is_empty()));
+            && (self.listeners.with(|line| !line.is_empty())
+                || self.followers.with(|line| !line.is_empty())
+                || self.flag.with(|flag| flag.as_ref().is_some_and(AbortFlag::is_elsewhere)));
         // Not the last owner: the caller has one.
         drop(self.kept.replace(is_needed.then(|| self.clone())));
     }
@@ -193,6 +236,7 @@ impl State {
 
     fn begin(self: &Rc<Self>) {
         self.stage.set(Stage::Aborting);
+        self.flag.with(|flag| flag.as_ref().inspect(|flag| flag.set()).is_some());
         self.keep_while_needed();
     }
 

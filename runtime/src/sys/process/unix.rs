@@ -17,6 +17,8 @@ const LAST_SIGNAL: i32 = 128;
 
 /// The signal that can't be caught.
 pub(crate) const SIGKILL: i32 = libc::SIGKILL;
+/// The signal that asks a child to end.
+pub(crate) const SIGTERM: i32 = libc::SIGTERM;
 
 /// What a child is given besides its standard streams.
 #[derive(Debug, Default)]
@@ -192,9 +194,21 @@ pub(crate) fn exit_waiter(child: &Child) -> io::Result<impl FnOnce() + Send + 's
     })
 }
 
-/// Sends a signal to a child whose status was not taken yet, so that its number is still its own; 0
-/// sends nothing, and tells whether that could be done.
-pub(crate) fn kill(child: &mut Child, signum: i32) -> io::Result<()> {
+/// Sends a signal to a child whose status was not taken here yet; 0 sends nothing, and tells whether that
+/// could be done.
+///
+/// By its `exit_source`, if it has one, no other process is hit, though another part of the program took
+/// the status and the number is another's by now.
+pub(crate) fn kill(
+    child: &mut Child,
+    exit_source: Option<&OwnedFd>,
+    signum: i32,
+) -> io::Result<()> {
+    match exit_source.map(|source| kill_by(source, signum)) {
+        Some(Err(error)) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+        Some(result) => return result,
+        None => {}
+    }
     let pid = pid_of(child)?.as_raw_nonzero().get();
     // SAFETY: it is given two numbers.
     match unsafe { libc::kill(pid, signum) } {
@@ -203,7 +217,30 @@ pub(crate) fn kill(child: &mut Child, signum: i32) -> io::Result<()> {
     }
 }
 
+/// Sends a signal to the child of a pidfd.
+#[cfg(all(target_os = "linux", not(runtime_no_pidfd)))]
+fn kill_by(pidfd: &OwnedFd, signum: i32) -> io::Result<()> {
+    let (pidfd, no_more) = (pidfd.as_raw_fd(), ptr::null::<libc::siginfo_t>());
+    // Not rustix: its signals are those with a name, where kill(2) takes any number.
+    // SAFETY: numbers, and a null pointer for what need not be given. The descriptor is borrowed.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signum, no_more, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// There are no pidfds, so there is no exit source either.
+#[cfg(not(all(target_os = "linux", not(runtime_no_pidfd))))]
+fn kill_by(_exit_source: &OwnedFd, _signum: i32) -> io::Result<()> {
+    Err(Errno::NOSYS.into())
+}
+
 /// The child has ended, and there is nothing to send a signal to.
 pub(crate) fn no_such_process() -> io::Error {
     Errno::SRCH.into()
+}
+
+/// Whether it says so.
+pub(crate) fn is_no_such_process(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::SRCH)
 }

@@ -16,7 +16,8 @@ const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
 /// The signal that can't be caught.
 pub(crate) const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
+/// The signal that asks a child to end: here it does so at once.
+pub(crate) const SIGTERM: i32 = 15;
 /// SIGWINCH, the last one that libuv knows here.
 const LAST: i32 = 28;
 
@@ -64,7 +65,11 @@ pub(crate) fn exit_waiter(child: &Child) -> io::Result<impl FnOnce() + Send + 's
 
 /// Ends a child, by one of the signals that do so on other systems; 0 ends nothing, and tells whether that
 /// could be done.
-pub(crate) fn kill(child: &mut Child, signum: i32) -> io::Result<()> {
+pub(crate) fn kill(
+    child: &mut Child,
+    _exit_source: Option<&OwnedSource>,
+    signum: i32,
+) -> io::Result<()> {
     match signum {
         0 | SIGINT | SIGQUIT | SIGKILL | SIGTERM => {}
         1..=LAST => {
@@ -82,4 +87,9 @@ pub(crate) fn kill(child: &mut Child, signum: i32) -> io::Result<()> {
 /// The child has ended, and there is nothing to end.
 pub(crate) fn no_such_process() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the process has ended")
+}
+
+/// Whether it says so.
+pub(crate) fn is_no_such_process(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
