@@ -34,7 +34,7 @@ use crate::sys;
 #[must_use = "await it, give it a callback, or nothing is made"]
 #[track_caller]
 pub fn mkdtemp(prefix: impl AsRef<Path>) -> Request<TempDir> {
-    Operation::on("mkdtemp", prefix).ask(|make| {
+    Operation::on("mkdtemp", prefix).act(|make| {
         let (path, ()) = at_free_name(&make.path, sys::create_private_dir)?;
         Ok(TempDir { remains: Some(Remains::tree(path)) })
     })

@@ -35,7 +35,7 @@ use crate::sys;
 #[must_use = "await it, give it a callback, or nothing is made"]
 #[track_caller]
 pub fn mkstemp(prefix: impl AsRef<Path>) -> Request<TempFile> {
-    Operation::on("mkstemp", prefix).ask(|make| {
+    Operation::on("mkstemp", prefix).act(|make| {
         let (path, file) = at_free_name(&make.path, sys::create_private_file)?;
         Ok(TempFile(Some((file, Remains::file(path)))))
     })
