@@ -19,11 +19,22 @@
 //! effect (write, rename) is carried out in any case, and keeps the loop alive until then; only
 //! [`cancel`](crate::Request::cancel) stops it, while it has not begun.
 
+mod dir_entry;
+mod dirs;
 mod error;
 mod metadata;
 mod operation;
+mod read_dir;
+mod remove_dir_all;
+mod scandir;
 mod whole;
 
+pub use crate::sys::FileType;
+pub use dir_entry::DirEntry;
+pub use dirs::{DirBuilder, create_dir, create_dir_all, remove_dir};
 pub use error::Error;
 pub use metadata::metadata;
+pub use read_dir::{ReadDir, read_dir};
+pub use remove_dir_all::remove_dir_all;
+pub use scandir::scandir;
 pub use whole::{read, read_to_string, write};

@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod descriptor;
+mod directory;
 mod file_watch;
 mod interface;
 mod local;
@@ -22,6 +23,8 @@ pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
 pub use descriptor::FdKind;
 pub(crate) use descriptor::*;
+pub use directory::FileType;
+pub(crate) use directory::*;
 pub(crate) use file_watch::*;
 pub use file_watch::{FsChange, NotWatched};
 pub(crate) use interface::interface_index;
