@@ -49,20 +49,28 @@
 mod access;
 mod atomic;
 mod attributes;
+mod dir_entry;
+mod dirs;
 mod error;
 mod file;
 mod metadata;
 mod names;
 mod operation;
+mod read_dir;
+mod remove_dir_all;
+mod scandir;
 mod temp;
 mod whole;
 
+pub use crate::sys::FileType;
 pub use crate::sys::{FileTime, StatFs};
 pub use access::Access;
 pub use atomic::write_atomic;
 #[cfg(unix)]
 pub use attributes::{chmod, chown, lchown};
 pub use attributes::{set_permissions, set_symlink_times, set_times};
+pub use dir_entry::DirEntry;
+pub use dirs::{DirBuilder, create_dir, create_dir_all, remove_dir};
 pub use error::Error;
 pub(crate) use file::Descriptor;
 pub use file::{File, OpenOptions};
@@ -72,5 +80,8 @@ pub use names::symlink;
 pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_no_replace};
 #[cfg(windows)]
 pub use names::{symlink_dir, symlink_file};
+pub use read_dir::{ReadDir, read_dir};
+pub use remove_dir_all::remove_dir_all;
+pub use scandir::scandir;
 pub use temp::{TempDir, TempFile, mkdtemp, mkstemp};
 pub use whole::{append, read, read_limited, read_lines, read_to_string, truncate, write};

@@ -3,6 +3,7 @@
 mod channel;
 mod datagram;
 mod descriptor;
+mod directory;
 mod file;
 mod file_send;
 mod file_watch;
@@ -26,6 +27,8 @@ pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
 pub use descriptor::FdKind;
 pub(crate) use descriptor::*;
+pub use directory::FileType;
+pub(crate) use directory::*;
 pub(crate) use file::*;
 pub(crate) use file_send::{is_cached, read_cached};
 pub(crate) use file_watch::*;
