@@ -79,7 +79,8 @@ pub use event_loop::{
     ActiveKind, ActiveResource, Builder, Entered, Loop, LoopRef, Metrics, Microtasks, Remote,
     before_exit, current, exit, on_exit, on_uncaught, on_unhandled, try_current,
 };
-pub use request::{Request, RequestId, spawn_blocking};
+pub use pool::{LaneMetrics, Pool, PoolMetrics, Times};
+pub use request::{PoolFull, PoolPermit, Request, RequestId, spawn_blocking};
 pub use runtime_macros::{main, test};
 pub use schedule::{
     ImmediateId, TimerId, at_checkpoint_end, clear_immediate, clear_interval, clear_timeout,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Loop, State};
 use crate::base::Clock;
+use crate::pool::Pool;
 
 /// When ticks and microtasks run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,12 +18,23 @@ pub enum Microtasks {
 }
 
 /// What a loop is told when it is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) microtasks: Microtasks,
     pub(crate) task_polls: usize,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) pool_threads: Option<usize>,
+    pub(crate) pool: PoolChoice,
+}
+
+/// The pool of a loop.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum PoolChoice {
+    /// The one of the process.
+    #[default]
+    Shared,
+    /// One of its own, of so many threads.
+    Own(usize),
+    Given(Pool),
 }
 
 /// Polls of tasks in one checkpoint, unless the builder says otherwise.
@@ -51,7 +63,7 @@ impl Default for Builder {
             microtasks: Microtasks::default(),
             task_polls: TASK_POLLS_PER_CHECKPOINT,
             shutdown_timeout: Duration::ZERO,
-            pool_threads: None,
+            pool: PoolChoice::default(),
         };
         Self { config, clock: None }
     }
@@ -84,9 +96,17 @@ impl Builder {
     }
 
     /// Gives the loop a pool of its own with 1 to 1,024 threads (other values are brought into that
-    /// range), in place of the one that all loops of the process share.
+    /// range), in place of the one that all loops of the process share. Of this and
+    /// [`pool`](Self::pool) the later call counts.
     pub fn pool_threads(mut self, threads: usize) -> Self {
-        self.config.pool_threads = Some(threads);
+        self.config.pool = PoolChoice::Own(threads);
+        self
+    }
+
+    /// Gives the loop this pool, in place of the one that all loops of the process share: its files, names
+    /// and `spawn_blocking` go there. Several loops may have the same one.
+    pub fn pool(mut self, pool: Pool) -> Self {
+        self.config.pool = PoolChoice::Given(pool);
         self
     }
 

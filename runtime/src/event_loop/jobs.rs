@@ -23,7 +23,7 @@ use super::liveness::add;
 use super::{Dispatcher, Flow, State};
 use crate::base::{Arena, Guarded, InlineFn, Key};
 use crate::error::Uncaught;
-use crate::pool::{self, Lane, Refused, Steps, Ticket};
+use crate::pool::{self, Job, Lane, Pool, Refused, Steps, Ticket};
 use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
 use crate::task::mail::{Completion, LoopAddress};
 use crate::task::{Executor, keep};
@@ -49,7 +49,7 @@ pub(super) struct Jobs {
 struct Entry {
     stage: Stage<Ended>,
     /// Until it is used, or the end is here. It may outlive the start of the job: then it is void.
-    ticket: Option<Ticket>,
+    ticket: Option<Queued>,
     carried: Carried,
     lane: Lane,
     /// The call that submitted it.
@@ -60,6 +60,13 @@ struct Entry {
     counts: bool,
     /// It was cancelled though it runs: what it gives is not wanted, and its end is under way.
     is_given_up: bool,
+}
+
+/// A job's place in a pool.
+struct Queued {
+    /// `None`: that of the loop. Most are, and their pool is not counted for each.
+    pool: Option<Pool>,
+    ticket: Ticket,
 }
 
 impl Entry {
@@ -76,7 +83,12 @@ impl Entry {
 
 impl Jobs {
     pub(super) fn are_under_way(&self) -> bool {
-        self.under_way.get() > 0
+        self.under_way() > 0
+    }
+
+    /// How many were submitted and have not come home.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.get()
     }
 
     /// Those that the loop stays alive for: what they are, and where they were submitted.
@@ -106,7 +118,7 @@ impl Jobs {
 }
 
 impl State {
-    /// Sends `work` to the pool, and gives the key of what waits for it here.
+    /// Sends `work` to the loop's pool, and gives the key of what waits for it here.
     #[track_caller]
     pub(crate) fn submit<T: Send + 'static>(
         &self,
@@ -126,6 +138,21 @@ impl State {
         steps: Option<Steps>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Key {
+        self.submit_by(lane, carried, steps, work, None, |pool, job| pool.submit(lane, job))
+    }
+
+    /// The same with any pool, or `None` for the loop's, which `send` gives the job to.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn submit_by<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        carried: Carried,
+        steps: Option<Steps>,
+        work: impl FnOnce() -> T + Send + 'static,
+        pool: Option<&Pool>,
+        send: impl FnOnce(&Pool, Box<dyn Job>) -> Result<Ticket, Refused>,
+    ) -> Key {
         let location = Location::caller();
         if self.is_dead() {
             let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
@@ -137,8 +164,8 @@ impl State {
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
         let job = pool::job(LoopAddress(self.id), key, work);
-        let (ticket, refused) = match self.pool().submit(lane, job) {
-            Ok(ticket) => (Some(ticket), None),
+        let (ticket, refused) = match send(pool.unwrap_or_else(|| self.pool()), job) {
+            Ok(ticket) => (Some(Queued { pool: pool.cloned(), ticket }), None),
             Err(Refused { job, error }) => {
                 self.fail(key, Undone::Refused(error));
                 (None, Some(job))
@@ -154,6 +181,12 @@ impl State {
         // Foreign code, which may submit another job: after the key was taken.
         drop(refused);
         key
+    }
+
+    /// Takes a job back, if it had not started.
+    fn take_back(&self, queued: Queued) -> Option<Box<dyn Job>> {
+        let Queued { pool, ticket } = queued;
+        pool.as_ref().unwrap_or_else(|| self.pool()).cancel(ticket)
     }
 
     /// Ends a job that is not run, by mail as if it were done.
@@ -231,7 +264,7 @@ impl State {
             entry.stop();
             entry.ticket.take()
         });
-        let job = ticket.flatten().and_then(|ticket| self.pool().cancel(ticket));
+        let job = ticket.flatten().and_then(|queued| self.take_back(queued));
         if job.is_some() {
             self.jobs.under_way.set(self.jobs.under_way.get() - 1);
             drop(self.jobs.remove(key));
@@ -265,7 +298,7 @@ impl State {
             }
             Carried::Out => None,
         });
-        let mut job = unwanted.flatten().and_then(|ticket| self.pool().cancel(ticket));
+        let mut job = unwanted.flatten().and_then(|queued| self.take_back(queued));
         guard(&mut || drop(job.take()));
         let mut settled = Some(self.settle(key, Ended::Undone(Box::new(Undone::LoopGone))));
         guard(&mut || settled.take().into_iter().for_each(Settled::abandon));
@@ -315,8 +348,8 @@ impl JobOwner for State {
 
     fn cancel_job(&self, key: Key) -> bool {
         let ticket = self.jobs.with(key, |entry| entry.ticket.take()).flatten();
-        let Some(ticket) = ticket else { return false };
-        let Some(job) = self.pool().cancel(ticket) else { return self.give_up(key) };
+        let Some(queued) = ticket else { return false };
+        let Some(job) = self.take_back(queued) else { return self.give_up(key) };
         // First: if the drop of the job panics, the request is over all the same.
         self.fail(key, Undone::Cancelled);
         drop(job);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::resource::Resource;
 use super::{Entered, Handle, Metrics, Remote, State};
 use crate::base::Instant;
+use crate::pool::Pool;
 
 /// A cheap reference to a loop, for the loop's own thread. Every handle carries one.
 ///
@@ -118,7 +119,14 @@ impl LoopRef {
             deferrals: self.0.executor.deferrals(),
             tasks: self.0.executor.tasks(),
             handles: self.0.registry.len(),
+            jobs: self.0.jobs.under_way(),
         }
+    }
+
+    /// The pool that the loop's files, names and `spawn_blocking` go to: that of the process, or what the
+    /// [`Builder`](crate::Builder::pool) was told.
+    pub fn pool(&self) -> Pool {
+        self.0.pool().clone()
     }
 
     /// Why new work can't be accepted.

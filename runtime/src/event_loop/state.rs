@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use super::builder::Config;
+use super::builder::{Config, PoolChoice};
 use super::dispatcher::Exiting;
 use super::jobs::Jobs;
 use super::life::Hooks;
@@ -36,7 +36,8 @@ pub(crate) enum Pending {
     Callback(Callback),
 }
 
-/// Counts of one loop, since it was made.
+/// Counts of one loop, since it was made. Those of its pool are told by
+/// `current().pool().`[`metrics()`](crate::Pool::metrics).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -50,6 +51,8 @@ pub struct Metrics {
     pub tasks: usize,
     /// Handles that are open, internal ones not counted.
     pub handles: usize,
+    /// Jobs of this loop that wait in a pool or run there, files and names among them.
+    pub jobs: usize,
 }
 
 /// Everything a loop has.
@@ -318,9 +321,13 @@ impl State {
         }
     }
 
-    /// The pool that this loop's jobs go to: its own, or the process's.
+    /// The pool that this loop's jobs go to.
     pub(crate) fn pool(&self) -> &Pool {
-        self.pool.get_or_init(|| self.config.pool_threads.map_or_else(Pool::shared, Pool::new))
+        self.pool.get_or_init(|| match &self.config.pool {
+            PoolChoice::Shared => Pool::shared(),
+            PoolChoice::Own(threads) => Pool::new(*threads),
+            PoolChoice::Given(pool) => pool.clone(),
+        })
     }
 }
 

@@ -45,6 +45,19 @@ pub(crate) trait Address: Send + 'static {
     fn find(&self) -> Option<Arc<dyn Home>>;
 }
 
+/// Where the jobs go that nobody waits for.
+pub(super) struct Nowhere;
+
+impl Address for Nowhere {
+    fn number(&self) -> u64 {
+        0
+    }
+
+    fn find(&self) -> Option<Arc<dyn Home>> {
+        None
+    }
+}
+
 /// Where jobs go when they are done.
 pub(crate) trait Home: Send + Sync {
     /// Called by the worker. The job comes back if nobody is at home.

@@ -9,17 +9,20 @@
 //! swept out before the ring would grow, so it holds no more than twice of who is in it.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 /// So that the first jobs do not each make it grow.
 const FIRST_PLACES: usize = 16;
 
 /// A queue that can be left from the middle, by serial.
+// In this order: what a push and a pop need comes first.
+#[repr(C)]
 pub(super) struct Line<T> {
     places: VecDeque<(u64, Option<T>)>,
     /// Places that are empty.
     empty: usize,
     /// The empty place that stays where it is, and comes up in its turn.
-    mark: Option<u64>,
+    mark: Option<NonZeroU64>,
 }
 
 /// Who is next.
@@ -41,6 +44,12 @@ impl<T> Line<T> {
         self.places.len() - self.empty
     }
 
+    /// Whether nothing would come up: neither a value nor the mark.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.len() == 0 && self.mark.is_none()
+    }
+
     /// Puts `value` behind the others. `serial` must be larger than theirs.
     pub(super) fn push(&mut self, serial: u64, value: T) {
         self.make_room();
@@ -49,11 +58,11 @@ impl<T> Line<T> {
 
     /// Puts the mark behind the others. There is one at most.
     pub(super) fn push_mark(&mut self, serial: u64) {
-        debug_assert_eq!(self.mark, None);
+        debug_assert!(self.mark.is_none() && serial > 0);
         self.make_room();
         self.places.push_back((serial, None));
         self.empty += 1;
-        self.mark = Some(serial);
+        self.mark = NonZeroU64::new(serial);
     }
 
     /// Takes out the first.
@@ -64,7 +73,7 @@ impl<T> Line<T> {
                 return Some(Next::Value(value));
             }
             self.empty -= 1;
-            if self.mark == Some(serial) {
+            if self.mark.is_some_and(|mark| mark.get() == serial) {
                 self.mark = None;
                 return Some(Next::Mark);
             }
@@ -104,7 +113,7 @@ impl<T> Line<T> {
     /// average.
     #[cold]
     fn sweep(&mut self) {
-        let (places, mark) = (&mut self.places, self.mark);
+        let (places, mark) = (&mut self.places, self.mark.map(NonZeroU64::get));
         if self.empty > 0 {
             places.retain(|place| place.1.is_some() || mark == Some(place.0));
             self.empty = usize::from(mark.is_some());
@@ -136,6 +145,7 @@ mod tests {
             }
         }
         assert_eq!((line.len(), line.empty, line.mark), (0, 0, None));
+        assert!(line.is_over());
         all
     }
 

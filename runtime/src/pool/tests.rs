@@ -14,21 +14,9 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{Address, Home, Job, Lane, Pool, Ticket};
+use super::job::Nowhere;
+use super::{Job, Lane, Pool, Ticket};
 use crate::base::Key;
-
-/// Nobody is there.
-struct Nowhere;
-
-impl Address for Nowhere {
-    fn number(&self) -> u64 {
-        0
-    }
-
-    fn find(&self) -> Option<Arc<dyn Home>> {
-        None
-    }
-}
 
 /// A job that answers to nobody.
 pub(super) fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Box<dyn Job> {
@@ -99,7 +87,8 @@ thread_local! {
     static FAREWELL: Cell<Option<Farewell>> = const { Cell::new(None) };
 }
 
-/// Waits for a last job: on a pool of one thread, all but waiting slow jobs were dealt with before.
+/// Waits for a job of the CPU: on a pool of one thread, all but waiting slow jobs were dealt with before,
+/// if no more than a row of them were there.
 fn wait_for_all(pool: &Pool) {
     let (done, wait) = bounded(1);
     submit(pool, Lane::Cpu, move || done.send(()).unwrap()).unwrap();
@@ -107,16 +96,63 @@ fn wait_for_all(pool: &Pool) {
 }
 
 #[test]
-fn one_thread_runs_jobs_in_the_order_of_their_submission() {
+fn one_thread_runs_the_jobs_of_a_lane_in_the_order_of_their_submission() {
     let pool = Pool::new(1);
-    let (tx, rx) = unbounded();
+    let [(fast, fast_ran), (cpu, cpu_ran)] = [unbounded(), unbounded()];
     for number in 0..1000 {
-        let tx = tx.clone();
-        let lane = if number % 3 == 0 { Lane::Fast } else { Lane::Cpu };
+        let (lane, tx) = match number % 3 {
+            0 => (Lane::Fast, fast.clone()),
+            _ => (Lane::Cpu, cpu.clone()),
+        };
         submit(&pool, lane, move || tx.send(number).unwrap()).unwrap();
     }
     for number in 0..1000 {
-        assert_eq!(rx.recv_timeout(DEADLINE), Ok(number));
+        let ran = if number % 3 == 0 { &fast_ran } else { &cpu_ran };
+        assert_eq!(ran.recv_timeout(DEADLINE), Ok(number));
+    }
+}
+
+#[test]
+fn a_thousand_jobs_of_the_cpu_delay_a_fast_one_by_the_one_that_runs() {
+    let (pool, gate) = (Pool::new(1), Gate::new());
+    gate.submit(&pool, Lane::Cpu, 0);
+    gate.next_start();
+    let (tx, rx) = unbounded();
+    for number in 0..1000 {
+        let tx = tx.clone();
+        submit(&pool, Lane::Cpu, move || tx.send(number).unwrap()).unwrap();
+    }
+    for number in 1000..1002 {
+        let tx = tx.clone();
+        let lane = if number == 1000 { Lane::Fast } else { Lane::Slow };
+        submit(&pool, lane, move || tx.send(number).unwrap()).unwrap();
+    }
+    gate.open_once();
+    let order: Vec<_> = (0..1002).map(|_| rx.recv_timeout(DEADLINE).unwrap()).collect();
+    assert_eq!(order[..3], [1000, 1001, 0]);
+}
+
+#[test]
+fn a_job_of_the_cpu_gets_its_turn_in_a_flood_of_fast_ones() {
+    /// Each queues the next one: the flood never ends by itself.
+    fn flow(pool: &Pool, end: Arc<AtomicUsize>) {
+        let own = pool.clone();
+        let next = move || {
+            if end.fetch_add(1, SeqCst) < usize::MAX / 2 {
+                flow(&own, end);
+            }
+        };
+        submit(pool, Lane::Fast, next).unwrap();
+    }
+    for threads in [1, 3] {
+        let (pool, end) = (Pool::new(threads), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..100 {
+            flow(&pool, end.clone());
+        }
+        for _ in 0..100 {
+            wait_for_all(&pool);
+        }
+        end.store(usize::MAX / 2, SeqCst);
     }
 }
 
@@ -349,7 +385,7 @@ fn a_worker_survives_a_panic_and_a_payload_that_panics_when_dropped() {
 fn threads_of_a_dropped_pool_end_once_the_queue_is_empty() {
     let pool = Pool::new(3);
     let (ended, watch) = unbounded();
-    let barrier = Arc::new(Barrier::new(3));
+    let barrier = Arc::new(Barrier::new(4));
     for _ in 0..3 {
         let (farewell, barrier) = (Farewell(ended.clone()), barrier.clone());
         let job = move || {
@@ -358,6 +394,7 @@ fn threads_of_a_dropped_pool_end_once_the_queue_is_empty() {
         };
         submit(&pool, Lane::Cpu, job).unwrap();
     }
+    barrier.wait();
     let gate = Gate::new();
     for number in 0..10 {
         gate.submit(&pool, Lane::Slow, number);

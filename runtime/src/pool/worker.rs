@@ -15,24 +15,20 @@
 //! only. Both are held where it is decided that nothing may run, so nothing can slip in between that
 //! look and the sleep.
 
-use std::{
-    fmt,
-    hint::spin_loop,
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
-};
+use std::hint::spin_loop;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::{fmt, io, thread};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::{
-    job::{self, Home, Job},
-    lanes::{Back, Front, Lane, Taken, Ticket},
-};
+use super::job::{self, Home, Job};
+use super::lanes::{Back, Front, Lane, Taken, Ticket, Which};
+use super::metrics::PoolMetrics;
+use super::tally::Tally;
+use super::times::{self, LaneTimes};
 use crate::base::Apart;
+use crate::error;
 
 /// Some 10 us: what it takes to wake a thread. With a stream of empty jobs that is 4.0 to 4.5 million a
 /// second where it was 1.4 to 4.2, and a round trip takes 4 us in place of 7 to 31.
@@ -50,22 +46,33 @@ pub(super) struct Crew {
     bell: Condvar,
     /// Counts the jobs, under the lock of the back, for who lingers and has no lock.
     submitted: Apart<AtomicUsize>,
+    /// Whether the back has a job that goes before those of the CPU: for who has work of that kind at the
+    /// front, and not the lock of the back.
+    has_urgent: Apart<AtomicBool>,
+    /// One for each thread that was started.
+    tallies: Mutex<Vec<Arc<Apart<Tally>>>>,
+    /// Whether the times of jobs are taken that are submitted.
+    records_times: AtomicBool,
+    times: [Arc<LaneTimes>; Lane::ALL.len()],
     /// How many threads there may be.
     size: usize,
 }
 
 /// The back of the lanes, and who is there to be woken.
+// In this order: the counts, and what a job needs of the back, share a cache line with the lock. Numbers
+// of threads fit in 16 bits.
+#[repr(C)]
 struct Entrance {
-    jobs: Back,
     /// Threads that exist, whatever they do.
-    started: usize,
+    started: u16,
     /// Of those, the ones that are awake for a job and have not looked for it yet.
-    coming: usize,
+    coming: u16,
     /// Workers that sleep and have not been called.
-    idle: usize,
+    idle: u16,
     /// Calls not answered yet. Any sleeping worker may answer any call, so a wake-up out of the
     /// blue does no harm.
-    calls: usize,
+    calls: u16,
+    jobs: Back,
     /// No handle is left: who finds nothing to do ends.
     is_closing: bool,
     /// For the next thread: a field, so that a test can ask for more than any system grants.
@@ -111,11 +118,14 @@ impl Crew {
             back: Apart(Mutex::new(entrance)),
             bell: Condvar::new(),
             submitted: Apart::default(),
+            has_urgent: Apart::default(),
+            tallies: Mutex::default(),
+            records_times: AtomicBool::new(false),
+            times: Default::default(),
             size,
         }
     }
 
-    #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.size
     }
@@ -124,14 +134,20 @@ impl Crew {
     pub(super) fn submit(
         self: &Arc<Self>,
         lane: Lane,
-        job: Box<dyn Job>,
+        mut job: Box<dyn Job>,
     ) -> Result<Ticket, Refused> {
+        if self.records_times.load(Relaxed) {
+            job = times::timed(job, &self.times[lane as usize]);
+        }
         let mut back = self.back.lock();
-        if lane == Lane::Slow || back.started < self.size {
+        if lane == Lane::Slow || usize::from(back.started) < self.size {
             drop(back);
             return self.submit_with_care(lane, job);
         }
         let ticket = back.jobs.push(lane, job);
+        if lane != Lane::Cpu {
+            self.note_urgent(&back);
+        }
         self.count_submitted();
         let call = back.call_somebody();
         drop(back);
@@ -147,8 +163,8 @@ impl Crew {
     ) -> Result<Ticket, Refused> {
         let mut front = self.front.lock();
         let mut back = self.back.lock();
-        let free = back.idle + back.on_the_way();
-        if front.runnable(&back.jobs) >= free && back.started < self.size {
+        let free = usize::from(back.idle + back.on_the_way());
+        if front.runnable(&back.jobs) >= free && usize::from(back.started) < self.size {
             // Under the locks: nobody counts on a thread that does not come to be. Starts are few.
             match self.start(&back) {
                 Ok(()) => {
@@ -156,13 +172,14 @@ impl Crew {
                     back.coming += 1;
                 }
                 Err(error) if back.started == 0 => {
-                    return Err(Refused { job, error });
+                    return Err(Refused { job, error: no_thread(error) });
                 }
                 // Those that run come to the job; the next that finds nobody free asks again.
                 Err(_) => {}
             }
         }
         let ticket = front.push(&mut back.jobs, lane, job);
+        self.note_urgent(&back);
         self.count_submitted();
         let call = front.runnable(&back.jobs) > 0 && back.call_somebody();
         drop((front, back));
@@ -176,12 +193,126 @@ impl Crew {
         self.submitted.store(self.submitted.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
+    /// Tells the workers whether the back has an urgent job. Under the lock of the back.
+    #[inline]
+    fn note_urgent(&self, back: &Entrance) {
+        let has_urgent = back.jobs.has_urgent();
+        // It mostly is so already, and then the cache line stays with all who read it.
+        if self.has_urgent.load(Relaxed) != has_urgent {
+            self.has_urgent.store(has_urgent, Relaxed);
+        }
+    }
+
+    pub(super) fn record_times(&self, on: bool) {
+        self.records_times.store(on, Relaxed);
+    }
+
     /// Takes a job back that no worker has taken.
     pub(super) fn cancel(&self, ticket: Ticket) -> Option<Box<dyn Job>> {
         let mut front = self.front.lock();
         let mut back = self.back.lock();
-        front.remove(&mut back.jobs, ticket)
+        let job = front.remove(&mut back.jobs, ticket);
+        let granted = self.grant(&mut front, &back);
+        drop((front, back));
+        bring_all(granted);
+        job
     }
+
+    // --- room ---
+
+    /// Bounds how many CPU jobs may wait.
+    pub(super) fn set_queue_limit(&self, limit: Option<usize>) {
+        let mut front = self.front.lock();
+        let back = self.back.lock();
+        front.room.set_limit(limit);
+        let granted = self.grant(&mut front, &back);
+        drop((front, back));
+        bring_all(granted);
+    }
+
+    pub(super) fn queue_limit(&self) -> Option<usize> {
+        self.front.lock().room.limit()
+    }
+
+    /// Reserves room for a CPU job, which `release` gives back; false: there is none.
+    pub(super) fn try_reserve(&self) -> bool {
+        let mut front = self.front.lock();
+        let back = self.back.lock();
+        let (queued, free) = self.in_sight(&front, &back);
+        front.room.reserve(queued, free)
+    }
+
+    /// Lets `job` wait for room, behind who waits already. When there is some it is reserved, and the
+    /// job is run where that is noticed, and brought home.
+    pub(super) fn wait_for_room(&self, job: Box<dyn Job>) -> Ticket {
+        let mut front = self.front.lock();
+        let mut back = self.back.lock();
+        let serial = back.jobs.next_serial();
+        front.room.wait(serial, job);
+        let granted = self.grant(&mut front, &back);
+        drop((front, back));
+        bring_all(granted);
+        Ticket { line: Which::Room, serial }
+    }
+
+    /// Room that was reserved is used by a job that is queued, or is not needed.
+    pub(super) fn release(&self) {
+        let mut front = self.front.lock();
+        let back = self.back.lock();
+        front.room.release();
+        let granted = self.grant(&mut front, &back);
+        drop((front, back));
+        bring_all(granted);
+    }
+
+    /// The waiting jobs that there is room for now: to be run and brought home, without the locks.
+    #[must_use]
+    #[inline]
+    fn grant(&self, front: &mut Front, back: &Entrance) -> Vec<Box<dyn Job>> {
+        if !front.room.has_waiting() {
+            return Vec::new();
+        }
+        self.grant_some(front, back)
+    }
+
+    #[cold]
+    fn grant_some(&self, front: &mut Front, back: &Entrance) -> Vec<Box<dyn Job>> {
+        let (queued, free) = self.in_sight(front, back);
+        front.room.grant(queued, free)
+    }
+
+    /// How many CPU jobs are queued, and how many threads are free to begin with one of them at once.
+    fn in_sight(&self, front: &Front, back: &Entrance) -> (usize, usize) {
+        let busy = usize::from(back.started - back.idle - back.on_the_way());
+        let free = (self.size - busy).saturating_sub(front.runnable_urgent(&back.jobs));
+        (front.queued(&back.jobs, Lane::Cpu), free)
+    }
+
+    // --- metrics ---
+
+    pub(super) fn metrics(&self) -> PoolMetrics {
+        let mut metrics = PoolMetrics::default();
+        let front = self.front.lock();
+        let back = self.back.lock();
+        metrics.threads = back.started.into();
+        metrics.waiting_for_room = front.room.waiting();
+        for lane in Lane::ALL {
+            let (of_lane, times) = (metrics.lane(lane), &self.times[lane as usize]);
+            of_lane.queued = front.queued(&back.jobs, lane);
+            (of_lane.wait, of_lane.run) = (times.wait.get(), times.run.get());
+        }
+        drop((front, back));
+        for tally in self.tallies.lock().iter() {
+            for lane in Lane::ALL {
+                tally.add_to(lane, metrics.lane(lane));
+            }
+        }
+        metrics.busy = Lane::ALL.map(|lane| metrics.lane(lane).running).iter().sum();
+        metrics.idle = metrics.threads.saturating_sub(metrics.busy);
+        metrics
+    }
+
+    // --- the end ---
 
     /// Lets the threads end that have nothing to do, now and later.
     pub(super) fn close(&self) {
@@ -194,36 +325,49 @@ impl Crew {
     }
 
     fn start(self: &Arc<Self>, back: &Entrance) -> io::Result<()> {
-        let crew = self.clone();
+        let (crew, tally) = (self.clone(), Arc::<Apart<Tally>>::default());
+        let counted = tally.clone();
         // Nobody joins it: a job that never ends must not keep the process from ending.
         thread::Builder::new()
             .name(format!("runtime-pool-{}", back.started))
             .stack_size(back.stack_bytes)
-            .spawn(move || crew.work())
-            .map(drop)
+            .spawn(move || crew.work(&tally))?;
+        self.tallies.lock().push(counted);
+        Ok(())
     }
 
+    // --- the workers ---
+
     /// The life of a worker.
-    fn work(&self) {
+    fn work(&self, tally: &Tally) {
         let mut last = LastHome::default();
         let mut next = self.look(Before::Away, &mut last);
-        while let Some(Taken { mut job, is_slow }) = next {
+        while let Some(Taken { mut job, lane }) = next {
+            tally.begins(lane);
             job.run();
+            tally.done(lane);
             last.bring(job);
-            next =
-                if is_slow { self.look(Before::SlowJob, &mut last) } else { self.next(&mut last) };
+            next = match lane {
+                Lane::Slow => self.look(Before::SlowJob, &mut last),
+                Lane::Fast | Lane::Cpu => self.next(&mut last),
+            };
         }
     }
 
     /// The next job after one that was not slow.
     fn next(&self, last: &mut LastHome) -> Option<Taken> {
         let mut front = self.front.lock();
-        let Some(taken) = front.take() else {
+        let must_look =
+            front.room.has_waiting() || front.must_refill(self.has_urgent.load(Relaxed));
+        let taken = if must_look { None } else { front.take() };
+        let Some(taken) = taken else {
             drop(front);
             return self.look(Before::Job, last);
         };
-        if taken.is_slow {
-            front.queue_turn(&mut self.back.lock().jobs);
+        if taken.lane == Lane::Slow {
+            let mut back = self.back.lock();
+            front.queue_turn(&mut back.jobs);
+            self.note_urgent(&back);
         }
         Some(taken)
     }
@@ -239,15 +383,20 @@ impl Crew {
                 Before::SlowJob => front.slow_done(),
             }
             front.queue_turn(&mut back.jobs);
+            front.refill(&mut back.jobs);
             let taken = front.take().or_else(|| {
+                // What was there may have been a turn of nobody.
                 front.refill(&mut back.jobs);
                 front.take()
             });
             if let Some(taken) = taken {
                 front.queue_turn(&mut back.jobs);
+                self.note_urgent(&back);
                 let call = front.runnable(&back.jobs) > 0 && back.call_somebody();
+                let granted = self.grant(&mut front, &back);
                 drop((front, back));
                 self.ring(call);
+                bring_all(granted);
                 return Some(taken);
             }
             if back.is_closing {
@@ -257,13 +406,19 @@ impl Crew {
             if before != Before::Away && back.on_the_way() == 0 {
                 back.coming += 1;
                 let seen = self.submitted.load(Relaxed);
+                let granted = self.grant(&mut front, &back);
                 drop((front, back));
+                bring_all(granted);
                 self.linger(seen);
                 before = Before::Away;
                 continue;
             }
-            drop(front);
             back.idle += 1;
+            let granted = self.grant(&mut front, &back);
+            drop(front);
+            if !granted.is_empty() {
+                MutexGuard::unlocked(&mut back, || bring_some(granted));
+            }
             // Not while it sleeps, which may be for ever; and its end is foreign code.
             if let Some(home) = last.home.take() {
                 MutexGuard::unlocked(&mut back, || drop(home));
@@ -297,7 +452,7 @@ impl Crew {
 }
 
 impl Entrance {
-    fn on_the_way(&self) -> usize {
+    fn on_the_way(&self) -> u16 {
         self.coming + self.calls
     }
 
@@ -321,6 +476,7 @@ struct LastHome {
 
 impl LastHome {
     /// Gives a job to its home.
+    #[inline]
     fn bring(&mut self, job: Box<dyn Job>) {
         if self.home.is_none() || self.address != job.address() {
             *self = Self { address: job.address(), home: job.find_home() };
@@ -331,6 +487,35 @@ impl LastHome {
         };
         refused.into_iter().for_each(job::discard);
     }
+}
+
+/// Runs the jobs that waited for room, and gives them to their homes.
+#[inline]
+fn bring_all(granted: Vec<Box<dyn Job>>) {
+    if !granted.is_empty() {
+        bring_some(granted);
+    }
+}
+
+#[cold]
+fn bring_some(granted: Vec<Box<dyn Job>>) {
+    for mut job in granted {
+        job.run();
+        let refused = match job.find_home() {
+            Some(home) => home.done(job).err(),
+            None => Some(job),
+        };
+        refused.into_iter().for_each(job::discard);
+    }
+}
+
+/// Not of the kind `WouldBlock`, as the system has it: who retries on that would spin.
+fn no_thread(error: io::Error) -> io::Error {
+    let kind = match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::Other,
+        kind => kind,
+    };
+    io::Error::new(kind, error::failed("the pool could start no thread", error))
 }
 
 #[cfg(test)]

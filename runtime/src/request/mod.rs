@@ -2,6 +2,8 @@
 
 mod by_task;
 mod id;
+mod map;
+mod permit;
 mod plain;
 #[expect(clippy::module_inception, reason = "the type has the module's name")]
 mod request;
@@ -9,6 +11,7 @@ mod work;
 
 pub(crate) use by_task::{Unwanted, by_task};
 pub use id::RequestId;
+pub use permit::{PoolFull, PoolPermit};
 pub(crate) use plain::Plain;
 pub use request::Request;
 pub(crate) use request::{Waiting, result_of};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Request;
 use crate::event_loop::{Carried, current};
-use crate::pool::{Lane, Steps};
+use crate::pool::{Lane, Pool, Steps};
 use crate::task::JoinHandle;
 use crate::task::job::JobHandle;
 
@@ -34,19 +34,20 @@ pub(crate) fn on_pool_in_steps<T: Send + 'static>(
     Request::of_job(lp.state().clone(), key)
 }
 
-/// Runs `job` on a thread of the pool: work that takes long or blocks.
+/// Runs `job` on a thread of the loop's pool: work that takes long or blocks.
 ///
-/// The pool has 4 threads, or as many as `UV_THREADPOOL_SIZE` says (1 to 1,024), is shared by all loops
-/// of the process, and is made at first use. A job that waits its turn can be ended by
-/// [`JoinHandle::abort`]; one that runs can't. A job whose handle is dropped is carried out, and keeps
-/// the loop alive until it is done.
+/// That is the pool of the process, which has 4 threads, or as many as `UV_THREADPOOL_SIZE` says (1 to
+/// 1,024), unless the loop was [given](crate::Builder::pool) another. A job that waits its turn can be
+/// ended by [`JoinHandle::abort`]; one that runs can't. A job whose handle is dropped is carried out, and
+/// keeps the loop alive until it is done; with [`JoinHandle::abort_on_drop`] it is ended if it waits.
 ///
 /// # Ordering
-/// Jobs begin in the order they were submitted. The result comes in the poll phase, results in the
-/// order the jobs were done, each followed by a checkpoint.
+/// Jobs begin in the order they were submitted, behind [files and names](Pool#ordering) that wait. The
+/// result comes in the poll phase, results in the order the jobs were done, each followed by a checkpoint.
 ///
 /// # Errors
-/// A panic of the job is the handle's [`JoinError::Panicked`](crate::JoinError::Panicked); the thread lives on.
+/// A panic of the job is the handle's [`JoinError::Panicked`](crate::JoinError::Panicked); the thread lives
+/// on. So does a text that says why, if the system refuses the pool its first thread.
 ///
 /// # Panics
 /// If this thread has no current loop.
@@ -68,4 +69,36 @@ pub fn spawn_blocking<T: Send + 'static>(
     let key = lp.state().submit(Lane::Cpu, Carried::Out, job);
     let owner: Rc<_> = lp.state().clone();
     JoinHandle::of_job(JobHandle::new(owner, key))
+}
+
+impl Pool {
+    /// As [`spawn_blocking`](crate::spawn_blocking), on a thread of this pool: the result comes home to the
+    /// current loop, which the job keeps alive.
+    ///
+    /// # Panics
+    /// If this thread has no current loop. [`execute`](Self::execute) needs none.
+    ///
+    /// # Examples
+    /// ```
+    /// use runtime::Pool;
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> runtime::Result {
+    ///     let computing = Pool::new(2); // files keep theirs
+    ///     computing.spawn_blocking(|| 6 * 7).callback(|answer| println!("{}", answer.unwrap()));
+    ///     assert_eq!(computing.spawn_blocking(|| "done").await?, "done");
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let lp = current();
+        let send = |pool: &Pool, job| pool.submit(Lane::Cpu, job);
+        let key = lp.state().submit_by(Lane::Cpu, Carried::Out, None, job, Some(self), send);
+        let owner: Rc<_> = lp.state().clone();
+        JoinHandle::of_job(JobHandle::new(owner, key))
+    }
 }
