@@ -26,6 +26,6 @@ mod operation;
 mod whole;
 
 pub use error::Error;
-pub use file::{File, OpenOptions};
+pub use file::{File, Lines, OpenOptions};
 pub use metadata::metadata;
 pub use whole::{read, read_to_string, write};
