@@ -144,7 +144,7 @@ fn lines_end_as_they_end_and_leave_the_position_behind_them() {
         assert_eq!(lines.next_line().await.unwrap().unwrap(), "one");
         assert_eq!(file.seek(SeekFrom::Current(0)).await.unwrap(), 5);
         assert_eq!(lines.next_line().await.unwrap().unwrap(), "two");
-        let rest: Vec<_> = lines.by_ref().map(Result::unwrap).collect().await;
+        let rest: Vec<_> = (&mut lines).map(Result::unwrap).collect().await;
         assert_eq!(rest, ["", &long, "last"]);
         assert!(lines.next_line().await.unwrap().is_none());
         fs::write(&path, b"\xff\nfine\n").unwrap();
@@ -180,7 +180,7 @@ fn a_million_small_writes_are_all_there_though_the_file_is_dropped() {
 fn what_was_accepted_is_written_in_the_iteration_though_nobody_flushes() {
     let (mut lp, dir, _guard) = start();
     let path = dir.join("file");
-    let mut file = lp.block_on(File::create(&path)).unwrap();
+    let mut file = lp.block_on(async { File::create(&path).await }).unwrap();
     lp.block_on(async { file.write_all(b"a line\n").await.unwrap() });
     assert!(lp.is_alive(), "there is something to write");
     lp.run().unwrap();
@@ -251,7 +251,7 @@ fn appended_bytes_are_at_the_end_whatever_the_position_is() {
 fn a_loop_that_goes_leaves_what_was_accepted_to_the_drop_of_the_file() {
     let (mut lp, dir, _guard) = start();
     let path = dir.join("file");
-    let mut file = lp.block_on(File::create(&path)).unwrap();
+    let mut file = lp.block_on(async { File::create(&path).await }).unwrap();
     let here = lp.enter();
     lp.block_on(async { file.write_all(b"accepted").await.unwrap() });
     drop(lp);
@@ -277,7 +277,7 @@ fn a_task_whose_loop_goes_with_a_read_under_way_is_told() {
     fs::write(&path, pattern(1_000_000)).unwrap();
     for _ in 0..20 {
         let mut lp = Loop::new().unwrap();
-        let file = lp.block_on(File::open(&path)).unwrap();
+        let file = lp.block_on(async { File::open(&path).await }).unwrap();
         let here = lp.enter();
         let mut reading = file.clone();
         let mut buffer = vec![0; 10];
@@ -347,7 +347,9 @@ fn what_can_not_be_written_when_no_file_is_left_goes_to_on_unhandled() {
         let mut file = OpenOptions::new().write(true).open("/dev/full").await.unwrap();
         file.write_all(b"x").await.unwrap();
         // Written, and failed, before it is dropped.
-        set_immediate(move || set_immediate(move || drop(file)));
+        set_immediate(move || {
+            set_immediate(move || drop(file));
+        });
     });
     lp.run().unwrap();
     assert_eq!(told.borrow().len(), 2, "{told:?}");
@@ -475,7 +477,7 @@ async fn compare(seed: u64, dir: &TempDir) {
                     _ => SeekFrom::Current(0),
                 };
                 let (sought, known) = match random.next(2) {
-                    0 => (file.seek(to).await, model.seek(to)),
+                    0 => (File::seek(file, to).await, model.seek(to)),
                     _ => (AsyncSeekExt::seek(file, to).await, model.seek(to)),
                 };
                 assert_eq!(sought.ok(), known.ok(), "{context}: {to:?}");
@@ -483,7 +485,7 @@ async fn compare(seed: u64, dir: &TempDir) {
             10 => {
                 let bytes = random.bytes(1000);
                 // Not awaited: what comes next comes after it.
-                file.write(bytes.clone()).detach();
+                File::write(file, bytes.clone()).detach();
                 model.write_all(&bytes).unwrap();
             }
             11 => {
@@ -614,7 +616,7 @@ fn a_file_with_something_to_write_keeps_the_loop_alive_and_no_longer() {
     let (mut lp, dir, _guard) = start();
     let _here = lp.enter();
     let path = dir.join("file");
-    let mut file = lp.block_on(File::create(&path)).unwrap();
+    let mut file = lp.block_on(async { File::create(&path).await }).unwrap();
     drop(spawn(async move {
         runtime::time::sleep(ms(1)).await;
         file.write_all(&[1; 100_000]).await.unwrap();
