@@ -14,16 +14,18 @@ use crate::sys;
 /// A place in the line of a request, which the buffers wait for.
 pub(super) struct InLine<T> {
     open: Arc<OpenFile>,
+    carried: Carried,
     place: Option<Place<T>>,
 }
 
 impl<T: Send + 'static> InLine<T> {
     pub(super) fn new(
         open: &Arc<OpenFile>,
+        carried: Carried,
         step: impl FnOnce(&OpenFile) -> T + Send + 'static,
     ) -> Self {
-        open.buffers.lock().requests += 1;
-        Self { open: open.clone(), place: Some(Place::new(open, step)) }
+        open.buffers.lock().begin_request(carried == Carried::Out);
+        Self { open: open.clone(), carried, place: Some(Place::new(open, step)) }
     }
 
     pub(super) fn come_up(mut self) -> T {
@@ -36,8 +38,8 @@ impl<T> Drop for InLine<T> {
         drop(self.place.take());
         let must_write = {
             let mut buffers = self.open.buffers.lock();
-            buffers.requests -= 1;
-            buffers.requests == 0 && buffers.is_let_go && !buffers.is_flushed()
+            buffers.end_request(self.carried == Carried::Out);
+            buffers.is_left_alone()
         };
         if must_write {
             // The close that should have done it was cancelled.
@@ -56,7 +58,7 @@ impl OpenFile {
         carried: Carried,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        let place = InLine::new(self, move |open| {
+        let place = InLine::new(self, carried, move |open| {
             open.named(name, |open| {
                 open.settle()?;
                 job(open)

@@ -45,7 +45,9 @@ pub(super) struct Buffers {
     /// Whether an immediate will see to what is behind.
     pub(super) is_scheduled: bool,
     /// Requests in the line that use the position.
-    pub(super) requests: usize,
+    requests: usize,
+    /// Those of them that have an effect on more than it.
+    changes: usize,
     sought: Option<(SeekFrom, io::Result<u64>)>,
     /// Whether it can be sought in, once that is known.
     pub(super) is_seekable: Option<bool>,
@@ -226,9 +228,31 @@ impl Buffers {
         self.behind.is_empty() && !self.is_writing
     }
 
+    /// Whether all that was asked for so far is in the file.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_flushed() && self.changes == 0
+    }
+
     /// Whether nothing is read ahead, under way or yet to be written.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_flushed() && self.busy.is_none() && self.ahead.rest().is_empty()
+        let is_settled = self.is_flushed() && self.rewind == 0 && self.filled.is_none();
+        let is_unused = self.requests == 0 && self.busy.is_none();
+        is_settled && is_unused && self.ahead.rest().is_empty()
+    }
+
+    /// Whether nobody will see to what is left to write.
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.requests == 0 && self.is_let_go && !self.is_flushed()
+    }
+
+    pub(super) fn begin_request(&mut self, changes: bool) {
+        self.requests += 1;
+        self.changes += usize::from(changes);
+    }
+
+    pub(super) fn end_request(&mut self, changes: bool) {
+        self.requests -= 1;
+        self.changes -= usize::from(changes);
     }
 
     /// The end of an iteration in which something was accepted.
@@ -244,16 +268,10 @@ impl Buffers {
     }
 
     /// What has to be done in the file first.
-    ///
-    /// # Errors
-    /// That of an earlier write, if nobody was told yet.
-    pub(super) fn take_owed(&mut self) -> io::Result<Owed> {
-        if let Some(error) = self.write_error.take() {
-            return Err(error);
-        }
+    pub(super) fn take_owed(&mut self) -> Owed {
         let bytes = std::mem::replace(&mut self.behind, std::mem::take(&mut self.spare));
         self.is_writing = !bytes.is_empty();
-        Ok(Owed { rewind: std::mem::take(&mut self.rewind), bytes })
+        Owed { rewind: std::mem::take(&mut self.rewind), bytes }
     }
 
     /// What was owed is done, or failed: then what was accepted since is forgotten with it.
@@ -268,22 +286,26 @@ impl Buffers {
         }
     }
 
-    /// Whether a drain goes on with what came meanwhile.
+    /// Whether the job that is done goes on with what came meanwhile. Else it is over with this: what comes
+    /// now begins another.
     pub(super) fn goes_on(&mut self) -> bool {
         let is_due = std::mem::take(&mut self.is_due) || self.behind.len() >= DRAIN_AT;
-        let goes_on = is_due && !self.behind.is_empty();
+        if is_due && !self.behind.is_empty() && self.busy == Some(Job::Drain) {
+            return true;
+        }
+        self.busy = None;
         if self.behind.is_empty() && self.behind.capacity() + self.spare.capacity() > FIRST_WINDOW {
             // Nobody writes much any more.
             (self.behind, self.spare) = Default::default();
         }
-        goes_on
+        false
     }
 
     // --- seeking ---
 
     pub(super) fn seek(&mut self, to: SeekFrom) -> Said<u64> {
-        if self.requests > 0 {
-            return Said::WAIT;
+        if let Some(said) = self.must_wait_or_fail() {
+            return said;
         }
         match self.sought.take() {
             Some((asked, result)) if asked == to => Said::ready(result),

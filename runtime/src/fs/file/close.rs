@@ -69,10 +69,7 @@ impl File {
     /// # Errors
     /// The file itself.
     pub fn try_into_std(self) -> Result<std::fs::File, Self> {
-        let is_idle = {
-            let buffers = self.open_file().buffers.lock();
-            buffers.is_idle() && buffers.requests == 0
-        };
+        let is_idle = self.open_file().buffers.lock().is_idle();
         if is_idle { self.try_unwrap().map(|OpenFile { file, .. }| file) } else { Err(self) }
     }
 
@@ -85,7 +82,8 @@ impl File {
         let open = self.open_file().clone();
         let path = open.path.clone();
         // Before the last clone goes, which would have it written by a job of its own.
-        let settled = InLine::new(&open, move |open| open.named(name, OpenFile::settle));
+        let settled =
+            InLine::new(&open, Carried::Out, move |open| open.named(name, OpenFile::settle));
         drop(self);
         on_pool(Lane::Fast, Carried::Out, move || {
             settled.come_up()?;

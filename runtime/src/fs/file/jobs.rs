@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::buffers::{Job, Owed};
 use super::line::Place;
 use super::open_file::OpenFile;
+use crate::error::LoopGone;
 use crate::event_loop::{Carried, try_current};
 use crate::pool::Lane;
 use crate::request::{Request, on_pool};
@@ -47,34 +48,72 @@ impl OpenFile {
         }
     }
 
-    /// What fails is kept for who comes next; it is the result only if nobody can come.
+    /// What can't be written is kept for who comes next; it is the result only if nobody can come.
     fn carry_out(&self, job: Job) -> io::Result<()> {
-        let written = match job {
-            Job::Fill => self.fill(),
-            Job::Drain => self.drain(),
-            Job::Seek(to) => {
-                let sought = self.named("seek", |open| open.seek(to));
-                self.buffers.lock().put_sought(to, sought);
-                Ok(())
+        loop {
+            match job {
+                Job::Fill => self.fill(),
+                Job::Drain => self.drain(),
+                Job::Seek(to) => self.seek_for_later(to),
             }
-        };
-        let mut buffers = self.buffers.lock();
-        if let Err(error) = written {
-            buffers.write_error = Some(error);
+            let mut buffers = self.buffers.lock();
+            if !buffers.goes_on() {
+                let is_untold = buffers.is_let_go;
+                return buffers.write_error.take_if(|_| is_untold).map_or(Ok(()), Err);
+            }
         }
-        let is_untold = buffers.is_let_go;
-        buffers.write_error.take_if(|_| is_untold).map_or(Ok(()), Err)
     }
 
-    /// Has the file stand where its reader and writer think it does.
+    fn drain(&self) {
+        self.buffers.lock().forget_ahead();
+        self.pay_owed();
+    }
+
+    /// Writes what is behind, and reads ahead.
+    fn fill(&self) {
+        self.learn_whether_seekable();
+        if !self.pay_owed() {
+            return;
+        }
+        let Some(mut bytes) = self.buffers.lock().take_window() else { return };
+        let read = self.named("read", |open| sys::append(&open.file, &mut bytes));
+        self.buffers.lock().put_ahead(bytes, read);
+    }
+
+    fn seek_for_later(&self, to: SeekFrom) {
+        self.buffers.lock().forget_ahead();
+        if self.pay_owed() {
+            let sought = self.named("seek", |open| (&open.file).seek(to));
+            self.buffers.lock().put_sought(to, sought);
+        }
+    }
+
+    /// Does what is owed. False if that failed: then the error is kept.
+    fn pay_owed(&self) -> bool {
+        let Owed { rewind, bytes } = self.buffers.lock().take_owed();
+        let paid = self.pay(rewind, &bytes);
+        let mut buffers = self.buffers.lock();
+        buffers.has_paid(bytes, paid.is_err());
+        let is_paid = paid.is_ok();
+        buffers.write_error = paid.err().or(buffers.write_error.take());
+        is_paid
+    }
+
+    /// For a request: has the file stand where its reader and writer think it does.
     ///
     /// # Errors
     /// What was written behind could not be, now or earlier.
     pub(super) fn settle(&self) -> io::Result<()> {
+        self.buffers.lock().forget_ahead();
+        self.write_behind()
+    }
+
+    /// The same, but what was read ahead stays.
+    pub(super) fn write_behind(&self) -> io::Result<()> {
         let Owed { rewind, bytes } = {
             let mut buffers = self.buffers.lock();
-            buffers.forget_ahead();
-            buffers.take_owed()?
+            buffers.write_error.take().map_or(Ok(()), Err)?;
+            buffers.take_owed()
         };
         let paid = self.pay(rewind, &bytes);
         self.buffers.lock().has_paid(bytes, paid.is_err());
@@ -89,35 +128,13 @@ impl OpenFile {
         self.named("write", |open| (&open.file).write_all(bytes))
     }
 
-    fn drain(&self) -> io::Result<()> {
-        loop {
-            self.settle()?;
-            if !self.buffers.lock().goes_on() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Writes what is behind, and reads ahead.
-    fn fill(&self) -> io::Result<()> {
-        self.pay_for_reading()?;
-        let Some(mut bytes) = self.buffers.lock().take_window() else { return Ok(()) };
-        let read = self.named("read", |open| sys::append(&open.file, &mut bytes));
-        self.buffers.lock().put_ahead(bytes, read);
-        Ok(())
-    }
-
-    /// As `settle`, but what was read ahead stays.
-    fn pay_for_reading(&self) -> io::Result<()> {
+    /// Finds out whether it has a position, before bytes are read that may have to be given back.
+    fn learn_whether_seekable(&self) {
         if self.buffers.lock().is_seekable.is_none() {
             let place = (&self.file).stream_position();
             let is_unseekable = place.is_err_and(|error| sys::is_unseekable(&error));
             self.buffers.lock().is_seekable = Some(!is_unseekable);
         }
-        let Owed { rewind, bytes } = self.buffers.lock().take_owed()?;
-        let paid = self.pay(rewind, &bytes);
-        self.buffers.lock().has_paid(bytes, paid.is_err());
-        paid
     }
 
     /// Seeks from where the reader and the writer stand.
@@ -140,18 +157,25 @@ struct Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        if !self.was_done {
+            self.was_refused();
+        }
+        self.open.wake_all();
+    }
+}
+
+impl Busy {
+    /// The loop is gone. What was accepted is written here and now, if nobody else can come for it.
+    fn was_refused(&self) {
         let is_let_go = {
             let mut buffers = self.open.buffers.lock();
             buffers.busy = None;
-            if !self.was_done {
-                buffers.write_error.get_or_insert_with(|| crate::error::LoopGone.into());
-            }
+            buffers.write_error.get_or_insert_with(|| LoopGone.into());
             buffers.is_let_go
         };
-        if !self.was_done && is_let_go {
-            // The loop is gone: what was accepted is written here and now.
-            let _ = Place::new(&self.open, OpenFile::settle).come_up();
+        if is_let_go {
+            // Nor is there anybody to be told what fails.
+            let _ = Place::new(&self.open, |open| open.pay_owed()).come_up();
         }
-        self.open.wake_all();
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::buffers::Buffers;
-use super::line::Line;
+use super::line::{Line, Place};
 use crate::event_loop::Carried;
 use crate::fs::operation::Operation;
 use crate::pool::Lane;
@@ -30,15 +30,23 @@ impl OpenFile {
     }
 
     /// A question: skipped if it has not begun when nobody wants the answer any more. It sees what was
-    /// accepted before.
+    /// written before, at the position.
     #[track_caller]
     pub(super) fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        let is_behind = !self.buffers.lock().is_flushed();
-        self.request(is_behind, name, Carried::IfWanted, job)
+        if self.buffers.lock().is_written() {
+            return self.request(Carried::IfWanted, name, job);
+        }
+        let place = Place::new(self, move |open| {
+            open.named(name, |open| {
+                open.write_behind()?;
+                job(open)
+            })
+        });
+        on_pool(Lane::Fast, Carried::IfWanted, move || place.come_up())
     }
 
     /// What has an effect on the bytes: carried out, whoever waits. What was accepted before is written
@@ -49,8 +57,10 @@ impl OpenFile {
         name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        let is_buffered = !self.buffers.lock().is_idle();
-        self.request(is_buffered, name, Carried::Out, job)
+        if self.buffers.lock().is_idle() {
+            return self.act(name, job);
+        }
+        self.in_line(name, Carried::Out, job)
     }
 
     /// What has another effect: carried out, whoever waits, whatever is in the buffers.
@@ -60,20 +70,16 @@ impl OpenFile {
         name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        self.request(false, name, Carried::Out, job)
+        self.request(Carried::Out, name, job)
     }
 
     #[track_caller]
     fn request<T: Send + 'static>(
         self: &Arc<Self>,
-        in_line: bool,
-        name: &'static str,
         carried: Carried,
+        name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        if in_line {
-            return self.in_line(name, carried, job);
-        }
         let open = self.clone();
         on_pool(Lane::Fast, carried, move || open.named(name, job))
     }
