@@ -23,6 +23,7 @@ const UNSAFE: &[&str] = &[
     "sys/datagram/linux.rs",
     "sys/datagram/source.rs",
     "sys/datagram/windows.rs",
+    "sys/file/unix.rs",
     "sys/local/linux.rs",
     "sys/pipe/windows/handle.rs",
     "sys/pipe/windows/overlapped.rs",

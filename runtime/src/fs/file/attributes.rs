@@ -3,6 +3,7 @@
 use std::fs::{FileTimes, Metadata, Permissions};
 
 use super::File;
+use crate::event_loop::Carried;
 use crate::request::Request;
 use crate::sys;
 
@@ -24,7 +25,7 @@ impl File {
     /// If this thread has no current loop.
     #[track_caller]
     pub fn set_len(&self, length: u64) -> Request<()> {
-        self.open_file().act("set_len", move |open| open.file.set_len(length))
+        self.open_file().change("set_len", move |open| open.file.set_len(length))
     }
 
     /// Sets who may read and write the file.
@@ -55,22 +56,24 @@ impl File {
         self.open_file().act("chown", move |open| std::os::unix::fs::fchown(&open.file, uid, gid))
     }
 
-    /// Waits until the file's bytes and attributes are on the disk.
+    /// Waits until the file's bytes and attributes are on the disk, with all that was accepted and asked
+    /// for at the position before. It is carried out, whoever waits.
     ///
     /// # Panics
     /// If this thread has no current loop.
     #[track_caller]
     pub fn sync_all(&self) -> Request<()> {
-        self.open_file().act("sync_all", |open| open.file.sync_all())
+        self.open_file().in_line("sync_all", Carried::Out, |open| open.file.sync_all())
     }
 
-    /// Waits until the file's bytes are on the disk, and of its attributes what it takes to read them.
+    /// Waits until the file's bytes are on the disk, and of its attributes what it takes to read them. As
+    /// [`sync_all`](Self::sync_all) otherwise.
     ///
     /// # Panics
     /// If this thread has no current loop.
     #[track_caller]
     pub fn sync_data(&self) -> Request<()> {
-        self.open_file().act("sync_data", |open| open.file.sync_data())
+        self.open_file().in_line("sync_data", Carried::Out, |open| open.file.sync_data())
     }
 
     /// Has the system reserve the room on the disk for `length` bytes from `offset` on, so that writing
@@ -86,6 +89,6 @@ impl File {
     /// `Unsupported` on Windows, NetBSD, OpenBSD and DragonFly, and where the file system can't.
     #[track_caller]
     pub fn allocate(&self, offset: u64, length: u64) -> Request<()> {
-        self.open_file().act("allocate", move |open| sys::allocate(&open.file, offset, length))
+        self.open_file().change("allocate", move |open| sys::allocate(&open.file, offset, length))
     }
 }

@@ -17,6 +17,16 @@ pub(super) struct Owner {
     pub(super) open: Arc<OpenFile>,
 }
 
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let job = self.open.buffers.lock().let_go();
+        if let Some(job) = job {
+            self.open.begin_alone(job);
+        }
+        self.open.report_untold();
+    }
+}
+
 impl File {
     pub(super) fn of(open: Arc<OpenFile>) -> Self {
         Self(Arc::new(Owner { open }))
@@ -29,6 +39,20 @@ impl File {
 
     pub(super) fn open_file(&self) -> &Arc<OpenFile> {
         &self.0.open
+    }
+
+    /// The open file alone, if nothing else holds it.
+    pub(super) fn try_unwrap(self) -> Result<OpenFile, Self> {
+        if Arc::strong_count(&self.0) > 1 || Arc::strong_count(&self.0.open) > 1 {
+            return Err(self);
+        }
+        let open = self.0.open.clone();
+        drop(self);
+        Arc::try_unwrap(open).map_err(|open| {
+            // Another thread came in between.
+            open.buffers.lock().is_let_go = false;
+            Self::of(open)
+        })
     }
 
     /// Opens a file to read it. More is said at [`OpenOptions::open`].

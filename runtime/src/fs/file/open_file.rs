@@ -6,42 +6,82 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::buffers::Buffers;
+use super::line::{Line, Place};
 use crate::event_loop::Carried;
 use crate::fs::operation::Operation;
 use crate::pool::Lane;
 use crate::request::{Request, on_pool};
 
-/// A descriptor, and what it was opened as.
+/// A descriptor, what it was opened as, and who does what with it.
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) path: Arc<Path>,
+    pub(super) line: Line,
+    /// Locked for moments, never during a call of the system.
+    pub(super) buffers: Mutex<Buffers>,
 }
 
 impl OpenFile {
     pub(super) fn new(file: File, path: Arc<Path>) -> Arc<Self> {
-        Arc::new(Self { file, path })
+        Arc::new(Self { file, path, line: Line::default(), buffers: Mutex::default() })
     }
 
-    /// A question: skipped if it has not begun when nobody wants the answer any more.
+    /// A question: skipped if it has not begun when nobody wants the answer any more. It sees what was
+    /// written before, at the position.
     #[track_caller]
     pub(super) fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        let open = self.clone();
-        on_pool(Lane::Fast, Carried::IfWanted, move || open.named(name, job))
+        if self.buffers.lock().is_written() {
+            return self.request(Carried::IfWanted, name, job);
+        }
+        let place = Place::new(self, move |open| {
+            open.named(name, |open| {
+                open.write_behind()?;
+                job(open)
+            })
+        });
+        on_pool(Lane::Fast, Carried::IfWanted, move || place.come_up())
     }
 
-    /// What has an effect: carried out, whoever waits.
+    /// What has an effect on the bytes: carried out, whoever waits. What was accepted before is written
+    /// before, and what was read ahead is read again.
+    #[track_caller]
+    pub(super) fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        name: &'static str,
+        job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> Request<T> {
+        if self.buffers.lock().is_idle() {
+            return self.act(name, job);
+        }
+        self.in_line(name, Carried::Out, job)
+    }
+
+    /// What has another effect: carried out, whoever waits, whatever is in the buffers.
     #[track_caller]
     pub(super) fn act<T: Send + 'static>(
         self: &Arc<Self>,
         name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
+        self.request(Carried::Out, name, job)
+    }
+
+    #[track_caller]
+    fn request<T: Send + 'static>(
+        self: &Arc<Self>,
+        carried: Carried,
+        name: &'static str,
+        job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> Request<T> {
         let open = self.clone();
-        on_pool(Lane::Fast, Carried::Out, move || open.named(name, job))
+        on_pool(Lane::Fast, carried, move || open.named(name, job))
     }
 
     /// Runs the job, and names it in what fails: the path is copied only then.

@@ -156,7 +156,7 @@ impl File {
     pub fn write_at(&self, bytes: impl Into<Vec<u8>>, offset: u64) -> Request<usize> {
         let bytes = bytes.into();
         self.open_file()
-            .act("write_at", move |open| sys::write_at(&open.file, &bytes, checked(offset)?))
+            .change("write_at", move |open| sys::write_at(&open.file, &bytes, checked(offset)?))
     }
 
     /// Writes all of `bytes` at `offset`, by as many calls as it takes. As
@@ -190,7 +190,7 @@ impl File {
     #[track_caller]
     pub fn write_all_at(&self, bytes: impl Into<Vec<u8>>, offset: u64) -> Request<()> {
         let bytes = bytes.into();
-        self.open_file().act("write_all_at", move |open| write_all_at(open, &bytes, offset))
+        self.open_file().change("write_all_at", move |open| write_all_at(open, &bytes, offset))
     }
 
     /// Writes all buffers, one after the other, at `offset`, by as many calls as it takes. As
@@ -206,7 +206,7 @@ impl File {
     /// Dropping the request changes nothing.
     #[track_caller]
     pub fn write_vectored_at(&self, buffers: Vec<Vec<u8>>, offset: u64) -> Request<()> {
-        self.open_file().act("write_vectored_at", move |open| {
+        self.open_file().change("write_vectored_at", move |open| {
             let mut at = checked(offset)?;
             pieces::write_all(&buffers, |slices| {
                 let written = sys::write_vectored_at(&open.file, slices, at)?;

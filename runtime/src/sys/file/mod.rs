@@ -1,7 +1,5 @@
 //! Files, by their descriptors: what std has no portable name for.
 
-#![allow(dead_code, reason = "what is at the position follows")]
-
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -125,3 +125,16 @@ pub(crate) fn unlock(file: &File) -> io::Result<()> {
 pub(crate) fn is_unseekable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::SPIPE.raw_os_error())
 }
+
+/// Closes a file, and gives what std's drop of one hides.
+pub(crate) fn close(file: File) -> io::Result<()> {
+    use std::os::fd::IntoRawFd;
+    // SAFETY: the descriptor is owned, and let go by `into_raw_fd`: nobody else closes it.
+    #[allow(unsafe_code)]
+    let closed = unsafe { libc::close(file.into_raw_fd()) };
+    match io::Error::last_os_error() {
+        // It is closed on each system that matters, and may be another file's by now: so it is not repeated.
+        error if closed == -1 && error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -94,3 +94,9 @@ pub(crate) fn unlock(_: &File) -> io::Result<()> {
 pub(crate) fn is_unseekable(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| UNSEEKABLE.contains(&code))
 }
+
+/// Closes a file. What could fail failed before.
+pub(crate) fn close(file: File) -> io::Result<()> {
+    drop(file);
+    Ok(())
+}
