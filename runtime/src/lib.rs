@@ -83,9 +83,9 @@ pub use pool::{LaneMetrics, Pool, PoolMetrics, Times};
 pub use request::{PoolFull, PoolPermit, Request, RequestId, spawn_blocking};
 pub use runtime_macros::{main, test};
 pub use schedule::{
-    ImmediateId, TimerId, at_checkpoint_end, clear_immediate, clear_interval, clear_timeout,
-    next_tick, queue_microtask, set_immediate, set_interval, set_timeout, set_timeout_mut, spawn,
-    spawn_eager, yield_now,
+    ImmediateId, JoinSet, TimerId, at_checkpoint_end, clear_immediate, clear_interval,
+    clear_timeout, next_tick, queue_microtask, set_immediate, set_interval, set_timeout,
+    set_timeout_mut, spawn, spawn_eager, yield_now,
 };
 pub use task::{JoinHandle, yield_microtask};
 pub use time::{ms, secs};

@@ -107,6 +107,10 @@ impl<T> Arena<T> {
         self.entries.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
         self.entries.into_iter().map(|(_, (_, value))| value)
     }

@@ -56,6 +56,8 @@ pub enum Kind {
     FsEvent,
     /// An [`FsPoll`](crate::handle::FsPoll).
     FsPoll,
+    /// A [`Waiter`](crate::handle::Waiter).
+    Waiter,
 }
 
 impl Kind {
@@ -81,6 +83,7 @@ impl Kind {
             Self::Process => "Process",
             Self::FsEvent => "FsEvent",
             Self::FsPoll => "FsPoll",
+            Self::Waiter => "Waiter",
         }
     }
 

@@ -14,6 +14,7 @@ mod poll;
 mod signal;
 mod signal_async;
 mod timer;
+mod waiter;
 mod watcher;
 
 pub use crate::event_loop::{Handle, Kind};
@@ -25,6 +26,7 @@ pub use poll::Poll;
 pub use signal::Signal;
 pub use signal_async::{Async, AsyncSender};
 pub use timer::Timer;
+pub use waiter::Waiter;
 pub use watcher::{Check, Idle, Prepare};
 
 pub(crate) use close_on_drop::Close;

@@ -4,6 +4,7 @@
 
 mod functions;
 mod ids;
+mod join_set;
 mod on_loop;
 mod turn;
 
@@ -12,4 +13,5 @@ pub use functions::{
     set_immediate, set_interval, set_timeout, set_timeout_mut, spawn, spawn_eager,
 };
 pub use ids::{ImmediateId, TimerId};
+pub use join_set::JoinSet;
 pub use turn::yield_now;

@@ -118,6 +118,20 @@ pub(crate) fn made_no_progress() {
     }
 }
 
+/// Polls what knows nothing of the budget, within it.
+#[inline]
+pub(crate) fn poll_within<T>(
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    std::task::ready!(poll_proceed(cx));
+    let polled = poll(cx);
+    if polled.is_pending() {
+        made_no_progress();
+    }
+    polled
+}
+
 /// Wakes through `waker` without counting it among the task's plain wakes of itself.
 pub(super) fn wake_yielding(waker: &Waker) {
     wake_as(waker, SelfWake::Yielding);

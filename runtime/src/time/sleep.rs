@@ -48,7 +48,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Dropping it clears the timer.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { stage: Stage::New(Wait::Until(deadline)), origin: Origin::here() }
+    Sleep::until(deadline, Origin::here())
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -71,6 +71,11 @@ enum Wait {
 }
 
 impl Sleep {
+    /// [`sleep_until`], said to be from `origin`.
+    pub(super) fn until(deadline: Instant, origin: Origin) -> Self {
+        Self { stage: Stage::New(Wait::Until(deadline)), origin }
+    }
+
     fn arm(&self, wait: Wait, cx: &Context<'_>) -> Stage {
         let lp = current();
         let ms = match wait {

@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::thread;
 
 use behaviour::Deadline;
-use runtime::handle::{Async, AsyncSender, Check, Idle, Prepare, Timer};
+use runtime::handle::{Async, AsyncSender, Check, Idle, Prepare, Timer, Waiter};
 use runtime::net::{TcpListener, TcpStream};
+use runtime::sync::mpsc;
 use runtime::{
     Clock, ImmediateId, Loop, Result, TimerId, ms, next_tick, set_immediate, set_interval,
     set_timeout_mut, spawn,
@@ -166,6 +167,37 @@ impl Subject for AsyncSubject {
     fn restart(&self) {
         drop(self.1.take());
         self.1.replace(Some(self.0.sender()));
+    }
+}
+
+struct WaiterSubject(Waiter, mpsc::Sender<()>);
+
+impl Subject for WaiterSubject {
+    fn make(on_call: OnCall) -> Self {
+        let (sender, receiver) = mpsc::channel(100);
+        let mut on_call = Calls::new(on_call).on_call();
+        let waiter = receiver.recv_start(move |value| match value {
+            Some(()) => on_call(&()),
+            None => Ok(()),
+        });
+        Self(waiter, sender)
+    }
+
+    fn provoke(&self) {
+        self.1.try_send(()).ok();
+    }
+
+    fn stop(&self) {
+        self.0.stop();
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn restart(&self) {
+        self.0.stop();
+        self.0.start().ok();
     }
 }
 
@@ -519,6 +551,7 @@ kinds! {
     a_prepare_handle_survives_everything: PrepareSubject,
     a_check_handle_survives_everything: CheckSubject,
     an_async_handle_survives_everything: AsyncSubject,
+    a_waiter_survives_everything: WaiterSubject,
     #[cfg(unix)]
     a_poll_handle_survives_everything: PollSubject,
     a_tcp_listener_survives_everything: ListenerSubject,
