@@ -114,7 +114,11 @@ fn blocked_lookups_leave_half_of_the_pool_to_files_and_work() {
         assert!(lp.block_on(fs::read("/proc/self/status")).is_ok());
         // Two jobs that wait for one another: two threads are free.
         let both = Arc::new(Barrier::new(2));
-        let jobs = [both.clone(), both].map(|both| spawn_blocking(move || drop(both.wait())));
+        let jobs = [both.clone(), both].map(|both| {
+            spawn_blocking(move || {
+                both.wait();
+            })
+        });
         for job in jobs {
             lp.block_on(job).unwrap();
         }
