@@ -35,7 +35,7 @@
 //! glibc, musl and the BSDs do not: there a server is asked for those very bytes, and has no such
 //! name. Node and libuv encode (`bücher.example` becomes `xn--bcher-kva.example`); a program that takes
 //! names from people does so by `domain_to_ascii` of the crate `idna` first. The crate is not part of
-//! this one since the tables of Unicode are twice the rest of the tree.
+//! this one since the tables of Unicode, in some 30 crates, would be most of the tree.
 //!
 //! # What an address is
 //! What the standard library parses as one, and such with a zone, `fe80::1%2` (on Linux also
