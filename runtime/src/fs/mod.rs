@@ -19,6 +19,7 @@
 //! effect (write, rename) is carried out in any case, and keeps the loop alive until then; only
 //! [`cancel`](crate::Request::cancel) stops it, while it has not begun.
 
+mod copy;
 mod dir_entry;
 mod dirs;
 mod error;
@@ -27,9 +28,13 @@ mod operation;
 mod read_dir;
 mod remove_dir_all;
 mod scandir;
+mod walk;
 mod whole;
 
 pub use crate::sys::FileType;
+pub use copy::{
+    Copied, CopyOptions, Reflink, copy, copy_dir_all, copy_dir_all_with, copy_with,
+};
 pub use dir_entry::DirEntry;
 pub use dirs::{DirBuilder, create_dir, create_dir_all, remove_dir};
 pub use error::Error;
@@ -37,4 +42,5 @@ pub use metadata::metadata;
 pub use read_dir::{ReadDir, read_dir};
 pub use remove_dir_all::remove_dir_all;
 pub use scandir::scandir;
+pub use walk::{Walk, WalkEntry, WalkLoop, WalkOptions, walk, walk_with};
 pub use whole::{read, read_to_string, write};
