@@ -49,6 +49,7 @@
 mod access;
 mod atomic;
 mod attributes;
+mod copy;
 mod dir_entry;
 mod dirs;
 mod error;
@@ -60,6 +61,7 @@ mod read_dir;
 mod remove_dir_all;
 mod scandir;
 mod temp;
+mod walk;
 mod whole;
 
 pub use crate::sys::{FileTime, StatFs};
@@ -69,6 +71,9 @@ pub use atomic::write_atomic;
 #[cfg(unix)]
 pub use attributes::{chmod, chown, lchown};
 pub use attributes::{set_permissions, set_symlink_times, set_times};
+pub use copy::{
+    Copied, CopyOptions, Reflink, copy, copy_dir_all, copy_dir_all_with, copy_with,
+};
 pub use dir_entry::DirEntry;
 pub use dirs::{DirBuilder, create_dir, create_dir_all, remove_dir};
 pub use error::Error;
@@ -85,4 +90,5 @@ pub use read_dir::{ReadDir, read_dir};
 pub use remove_dir_all::remove_dir_all;
 pub use scandir::scandir;
 pub use temp::{TempDir, TempFile, mkdtemp, mkstemp};
+pub use walk::{Walk, WalkEntry, WalkLoop, WalkOptions, walk, walk_with};
 pub use whole::{append, read, read_limited, read_lines, read_to_string, truncate, write};

@@ -1,6 +1,7 @@
 //! Calls into the system that differ from one to the next: one file a platform, one list of functions.
 
 mod channel;
+mod copy;
 mod datagram;
 mod descriptor;
 mod directory;
@@ -23,6 +24,7 @@ mod unix;
 mod windows;
 
 pub(crate) use channel::Channel;
+pub(crate) use copy::*;
 pub(crate) use datagram::*;
 pub use datagram::{Interface, Received, Undelivered};
 pub use descriptor::FdKind;
