@@ -58,6 +58,29 @@ fn calls() -> Vec<(&'static str, Call)> {
         call("fs::read_to_string", || drop(fs::read_to_string("x"))),
         call("fs::metadata", || drop(fs::metadata("x"))),
         call("fs::write", || drop(fs::write("/nowhere/at/all", "x"))),
+        call("fs::read_limited", || drop(fs::read_limited("x", 1))),
+        call("fs::read_lines", || drop(fs::read_lines("x"))),
+        call("fs::append", || drop(fs::append("/nowhere/at/all", "x"))),
+        call("fs::write_atomic", || drop(fs::write_atomic("/nowhere/at/all", "x"))),
+        call("fs::truncate", || drop(fs::truncate("/nowhere/at/all", 0))),
+        call("fs::rename", || drop(fs::rename("/nowhere/at/all", "x"))),
+        call("fs::rename_no_replace", || drop(fs::rename_no_replace("/nowhere/at/all", "x"))),
+        call("fs::remove_file", || drop(fs::remove_file("/nowhere/at/all"))),
+        call("fs::hard_link", || drop(fs::hard_link("/nowhere/at/all", "x"))),
+        call("fs::read_link", || drop(fs::read_link("x"))),
+        call("fs::canonicalize", || drop(fs::canonicalize("x"))),
+        call("fs::symlink_metadata", || drop(fs::symlink_metadata("x"))),
+        call("fs::exists", || drop(fs::exists("x"))),
+        call("fs::access", || drop(fs::access("x", fs::Access::READ))),
+        call("fs::statfs", || drop(fs::statfs("x"))),
+        call("fs::set_times", || {
+            drop(fs::set_times("/nowhere/at/all", fs::FileTime::Now, fs::FileTime::Now));
+        }),
+        call("fs::set_symlink_times", || {
+            drop(fs::set_symlink_times("/nowhere/at/all", fs::FileTime::Now, fs::FileTime::Now));
+        }),
+        call("fs::mkdtemp", || drop(fs::mkdtemp("/nowhere/at/all"))),
+        call("fs::mkstemp", || drop(fs::mkstemp("/nowhere/at/all"))),
         call("Instant::now", || _ = runtime::time::Instant::now()),
         call("sleep", || {
             futures_lite::future::block_on(futures_lite::future::poll_once(runtime::time::sleep(

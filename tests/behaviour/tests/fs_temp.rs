@@ -40,16 +40,13 @@ fn a_directory_is_made_at_its_prefix_and_goes_when_it_is_dropped() {
 
 #[test]
 fn a_file_is_made_open_and_goes_when_it_is_dropped() {
-    use std::io::{Read, Seek, Write};
     let _guard = Deadline::secs(20);
     let (mut lp, dir) = (Loop::new().unwrap(), TempDir::new());
     let _here = lp.enter();
     for made in both_done(&mut lp, || fs::mkstemp(dir.join("prefix-"))) {
-        let (mut file, mut text) = (made.file(), String::new());
-        file.write_all(b"content").unwrap();
-        file.rewind().unwrap();
-        file.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "content");
+        lp.block_on(made.file().write_all_at("content", 0)).unwrap();
+        assert_eq!(lp.block_on(made.file().read_exact_at(7, 0)).unwrap(), b"content");
+        assert_eq!(made.file().path(), made.path());
         assert_eq!(std::fs::read(&made).unwrap(), b"content");
     }
     lp.run().unwrap();
@@ -105,7 +102,8 @@ fn what_is_kept_stays() {
     assert_eq!(made.keep(), path);
     let (file, file_path) = lp.block_on(fs::mkstemp(dir.join("f-"))).unwrap().keep();
     lp.run().unwrap();
-    assert!(path.is_dir() && file_path.is_file() && file.metadata().unwrap().is_file());
+    assert!(path.is_dir() && file_path.is_file());
+    assert!(lp.block_on(file.metadata()).unwrap().is_file());
 }
 
 #[test]

@@ -279,7 +279,7 @@ mod linux {
         let meet = Arc::new(Barrier::new(2));
         let jobs = [(); 2].map(|()| {
             let meet = meet.clone();
-            spawn_blocking(move || drop(meet.wait()))
+            spawn_blocking(move || meet.wait().is_leader())
         });
         lp.block_on(async {
             for job in jobs {

@@ -1,9 +1,9 @@
 //! Files that go when they are no longer needed.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::{Remains, at_free_name};
+use crate::fs::File;
 use crate::fs::operation::Operation;
 use crate::request::Request;
 use crate::sys;
@@ -26,8 +26,8 @@ use crate::sys;
 /// #[runtime::main]
 /// async fn main() -> runtime::Result {
 ///     let file = fs::mkstemp(std::env::temp_dir().join("app-")).await?;
-///     fs::write(file.path(), "a note").await?;
-///     assert_eq!(file.file().metadata()?.len(), 6);
+///     file.file().write_all_at("a note", 0).await?;
+///     assert_eq!(fs::read(file.path()).await?, b"a note");
 ///     file.close().await?;
 ///     Ok(())
 /// }
@@ -37,6 +37,7 @@ use crate::sys;
 pub fn mkstemp(prefix: impl AsRef<Path>) -> Request<TempFile> {
     Operation::on("mkstemp", prefix).act(|make| {
         let (path, file) = at_free_name(&make.path, sys::create_private_file)?;
+        let file = File::from_std(file, &path);
         Ok(TempFile(Some((file, Remains::file(path)))))
     })
 }
@@ -54,7 +55,7 @@ impl TempFile {
         self.parts().1.path()
     }
 
-    /// The open file.
+    /// The open file. A clone of it stays open when this has gone.
     pub fn file(&self) -> &File {
         &self.parts().0
     }
