@@ -3,7 +3,9 @@
 //! ```text
 //!   AbortController ── abort() ──┐                  ┌──▶ on_abort(f)           called at once, in order
 //!                                ├──▶ AbortSignal ──┼──▶ aborted(), race(..)   tasks that go on
-//!                  timeout(d) ───┘                  └──▶ any([..])             another AbortSignal
+//!                  timeout(d) ───┘                  ├──▶ abort_on(&signal)     requests, tasks, jobs, children
+//!                                                   ├──▶ flag()                other threads
+//!                                                   └──▶ any([..])             another AbortSignal
 //! ```
 
 mod abort;
