@@ -164,6 +164,10 @@ impl Process {
     /// what is no signal; `PermissionDenied`; [`Closed`](crate::Closed).
     ///
     /// # Platform notes
+    /// Where the system has pidfds the signal goes by that: the child alone is hit, also if another part of the
+    /// program took its status, which this handle has not learned of yet. Elsewhere its number may be another
+    /// process's by then.
+    ///
     /// Windows has no signals. `SIGINT`, `SIGQUIT`, `SIGKILL` and `SIGTERM` (2, 3, 9, 15) end the child at
     /// once, with exit code 1; the others are `Unsupported`. The error once its end is known is
     /// `NotFound` there.

@@ -22,7 +22,8 @@ use crate::task::job::{Ended, JobOwner};
 /// - dropping it means that nobody wants the result. A pure question (read, metadata) that has not
 ///   begun is skipped; what has an effect (write, send) is carried out;
 /// - [`detach`](Self::detach) is a drop whose error is reported;
-/// - [`cancel`](Self::cancel) stops a job that has not begun, a connect, or a lookup.
+/// - [`cancel`](Self::cancel) stops a job that has not begun, a connect, or a lookup;
+/// - [`abort_on`](Self::abort_on) lets it end with an [`AbortSignal`](crate::sync::AbortSignal).
 ///
 /// A cancelled request ends with [`Cancelled`](crate::Cancelled) inside of the `io::Error`. One that is
 /// done at once allocates nothing.

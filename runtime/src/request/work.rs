@@ -38,8 +38,9 @@ pub(crate) fn on_pool_in_steps<T: Send + 'static>(
 ///
 /// That is the pool of the process, which has 4 threads, or as many as `UV_THREADPOOL_SIZE` says (1 to
 /// 1,024), unless the loop was [given](crate::Builder::pool) another. A job that waits its turn can be
-/// ended by [`JoinHandle::abort`]; one that runs can't. A job whose handle is dropped is carried out, and
-/// keeps the loop alive until it is done; with [`JoinHandle::abort_on_drop`] it is ended if it waits.
+/// ended by [`JoinHandle::abort`]; one that runs can't, unless it looks at a
+/// [flag](crate::sync::AbortFlag). A job whose handle is dropped is carried out, and keeps the loop alive
+/// until it is done; with [`JoinHandle::abort_on_drop`] it is ended if it waits.
 ///
 /// # Ordering
 /// Jobs begin in the order they were submitted, behind [files and names](Pool#ordering) that wait. The

@@ -9,7 +9,9 @@
 //!
 //!   AbortController ── abort() ──┐                  ┌──▶ on_abort(f)           called at once, in order
 //!                                ├──▶ AbortSignal ──┼──▶ aborted(), race(..)   tasks that go on
-//!                  timeout(d) ───┘                  └──▶ any([..])             another AbortSignal
+//!                  timeout(d) ───┘                  ├──▶ abort_on(&signal)     requests, tasks, jobs, children
+//!                                                   ├──▶ flag()                other threads
+//!                                                   └──▶ any([..])             another AbortSignal
 //! ```
 //!
 //! The first five may be sent to other threads, and wake the loop from there; nothing of them is

@@ -4,14 +4,17 @@
 mod fs_support;
 mod loop_support;
 
+use std::future::Future;
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use fs_support::TempDir;
 use loop_support::real;
 use runtime::process::{Command, Process, Stdio};
 use runtime::sync::{AbortController, AbortSignal, Aborted};
-use runtime::{Loop, on_uncaught, queue_microtask, raw_os_error, set_immediate};
+use runtime::{Loop, LoopGone, on_uncaught, queue_microtask, raw_os_error, set_immediate};
 
 const SIGKILL: i32 = 9;
 const SIGUSR1: i32 = 10;
@@ -288,6 +291,32 @@ fn a_signal_never_hits_another_process_that_has_the_number_by_now() {
         }
     }
     behaviour::tell("skipped, since others were always faster to take the number");
+}
+
+#[test]
+fn a_loop_that_goes_ends_a_request_for_output_and_its_place_in_the_line() {
+    let (lp, _log, guards) = real();
+    let (controller, signal) = pair();
+    let (input, end) = std::io::pipe().unwrap();
+    let cat = || {
+        let mut command = Command::new("cat");
+        command.stdin(input.try_clone().unwrap());
+        command
+    };
+    let plain = cat().output();
+    let tied = cat().output().abort_on(&signal);
+    cat().abort_on(&signal).status().callback(|_| unreachable!("its loop is gone"));
+    drop((guards, lp));
+    let mut cx = Context::from_waker(Waker::noop());
+    for mut request in [plain, tied] {
+        match Pin::new(&mut request).poll(&mut cx) {
+            Poll::Ready(Err(error)) => assert!(LoopGone::is_in(&error)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(listeners(&signal), "0");
+    controller.abort();
+    drop(end);
 }
 
 #[test]

@@ -587,7 +587,7 @@ fn a_task_is_aborted_with_its_signal() {
 fn a_task_that_is_done_leaves_its_signal() {
     let (mut lp, log, _guards) = real();
     let (controller, signal) = pair();
-    let awaited = spawn(async { 1 }).abort_on(&signal);
+    let mut awaited = spawn(async { 1 }).abort_on(&signal);
     spawn(async { 2 }).abort_on(&signal).callback({
         let (log, signal) = (log.clone(), signal.clone());
         move |_| log.push(counts(&signal))
@@ -596,7 +596,7 @@ fn a_task_that_is_done_leaves_its_signal() {
     spawn(async { Ok::<(), io::Error>(()) }).abort_on(&signal).detach();
     let unawaited = spawn(async { 3 }).abort_on(&signal);
     drop(spawn(async { 4 }).abort_on(&signal));
-    assert_eq!(lp.block_on(awaited).unwrap(), 1);
+    assert_eq!(lp.block_on(&mut awaited).unwrap(), 1);
     lp.run().unwrap();
     // In its own callback: without itself.
     log.expect(["listeners: 2, followers: 0"]);

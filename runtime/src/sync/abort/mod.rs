@@ -17,6 +17,9 @@
 //! followers of others. The last trigger's drop ends the keeping, and drops the listeners: nothing
 //! can call them any more. So no closure, and no cycle through one, outlives what could call it.
 //!
+//! A flag that another thread has counts as somebody to tell. Its end is not told here, so it is looked for
+//! when followers have become many; what a timer or a controller keeps ends with those in any case.
+//!
 //! Followers hang on controllers and timers only: what follows a follower hangs on the sources of that.
 
 mod controller;

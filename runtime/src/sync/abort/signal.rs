@@ -20,6 +20,25 @@ use crate::timers::{Fired, Timer};
 ///
 /// Clones are one signal, equal and of one hash.
 ///
+/// # What an abort stops
+/// A future is aborted by [`race`](Self::race), which drops it; a [`Request`](crate::Request) by its
+/// [`abort_on`](crate::Request::abort_on), which also takes back what a drop would let be carried out.
+/// Whoever waits is told at once, whatever goes on.
+///
+/// | operation | how | what is stopped | what goes on |
+/// |---|---|---|---|
+/// | `sleep`, `accept`, reads of streams and sockets: any future | `signal.race(future)` | it is dropped, and its timer or place with it | nothing |
+/// | [`set_timeout`](crate::set_timeout), `set_interval`, an immediate | `signal.on_abort(move \|\| id.clear())` | it is cleared | nothing |
+/// | a question to the pool: `fs::read`, `metadata`, a name looked up | `abort_on` | taken back if it has not begun; of many steps, it ends before the next one | the system's call that runs; the loop does not wait for it |
+/// | an effect in the pool: `fs::write`, `rename` | `abort_on` | likewise | what runs; it keeps the loop alive until it is done |
+/// | a connect: one address, several, a name, a path | `abort_on` | the sockets are closed, the lookup is given up | nothing; the peer may have seen it |
+/// | a write, a send, a `shutdown` | `abort_on` | the wait | what was handed over is sent; `close` or `reset` ends it |
+/// | a wait for a [signal](crate::signal) of the system | `abort_on` | the watcher is closed | nothing |
+/// | [`Process::wait`](crate::process::Process::wait) | `abort_on` | the wait | the child |
+/// | a child, its `output` and `status` | [`Command::abort_on`](crate::process::Command::abort_on) | the child is sent `SIGTERM`, or what was said | what does not heed it, until it ends |
+/// | a task | [`JoinHandle::abort_on`](crate::JoinHandle::abort_on) | its future is dropped at its next turn | nothing |
+/// | a job of `spawn_blocking` | `JoinHandle::abort_on`, with a [`flag`](Self::flag) | taken back if it has not begun; then it is up to the job | what does not look at the flag |
+///
 /// # Examples
 /// A loop of steps that looks at the signal between them, and a wait that ends with it:
 /// ```
