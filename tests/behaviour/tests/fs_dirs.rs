@@ -13,7 +13,9 @@ use behaviour::{Deadline, EventLog};
 use fs_support::TempDir;
 use futures_lite::StreamExt;
 use runtime::fs::{self, DirBuilder, DirEntry, FileType, ReadDir};
-use runtime::{Cancelled, Loop, LoopGone, next_tick, queue_microtask, set_immediate, spawn_blocking};
+use runtime::{
+    Cancelled, Loop, LoopGone, next_tick, queue_microtask, set_immediate, spawn_blocking,
+};
 
 #[track_caller]
 fn names(error: &std::io::Error, operation: &str, path: &Path) {
@@ -430,7 +432,8 @@ fn a_directory_that_changes_while_it_is_read_tells_what_stays_just_once() {
         let (passing, moved) = (dir.join("passing"), dir.join("moved"));
         let is_passing = |path: &PathBuf| {
             let path = path.to_string_lossy();
-            path.starts_with(&*passing.to_string_lossy()) || path.starts_with(&*moved.to_string_lossy())
+            path.starts_with(&*passing.to_string_lossy())
+                || path.starts_with(&*moved.to_string_lossy())
         };
         read.retain(|path| !is_passing(path));
         read.sort();

@@ -248,9 +248,7 @@ fn a_directory_that_becomes_a_link_to_a_victim_leads_nobody_out() {
 
 fn walk_all(dir: &Path) -> usize {
     let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
-    entries
-        .map(|entry| 1 + if entry.path().is_dir() { walk_all(&entry.path()) } else { 0 })
-        .sum()
+    entries.map(|entry| 1 + if entry.path().is_dir() { walk_all(&entry.path()) } else { 0 }).sum()
 }
 
 #[test]

@@ -70,7 +70,8 @@ impl Target {
                 Err(error) if error.kind() == ErrorKind::NotFound && tries < 16 => {
                     // A link that leads nowhere yet: what it leads to is made.
                     if std::fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) {
-                        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+                        let file =
+                            File::options().write(true).create(true).truncate(false).open(path)?;
                         return Ok(Self { file, is_made: false });
                     }
                 }

@@ -103,7 +103,10 @@ fn check_apart(from: &Path, to: &Path) -> io::Result<()> {
     // If there is nothing at all the copy will say so.
     let there = std::fs::canonicalize(to).or_else(|_| std::fs::canonicalize(above));
     if there.is_ok_and(|there| there.starts_with(&from)) {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "a directory can't be copied into itself"));
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "a directory can't be copied into itself",
+        ));
     }
     Ok(())
 }

@@ -118,9 +118,9 @@ impl Part {
         // The last comes first.
         entries.sort_unstable_by(|one, other| other.file_name().cmp(one.file_name()));
         let depth = place.depth;
-        let waiting = entries.iter().map(|entry| {
-            Left::Tell(WalkEntry { entry: entry.clone(), depth }, place.clone())
-        });
+        let waiting = entries
+            .iter()
+            .map(|entry| Left::Tell(WalkEntry { entry: entry.clone(), depth }, place.clone()));
         self.left.extend(waiting);
         Ok(())
     }

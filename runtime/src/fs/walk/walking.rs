@@ -76,7 +76,8 @@ impl Walking {
 
     /// Whether somebody waits for a batch.
     fn is_awaited(&self) -> bool {
-        self.waiting.with(|waiting| waiting.as_ref().is_some_and(|waiting| waiting.plain.is_wanted()))
+        self.waiting
+            .with(|waiting| waiting.as_ref().is_some_and(|waiting| waiting.plain.is_wanted()))
     }
 
     /// The user lets go of the walk. If nobody waits for a batch that is its end.
