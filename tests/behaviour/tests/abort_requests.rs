@@ -18,8 +18,9 @@ use loop_support::real;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{AbortController, AbortSignal, Aborted};
 use runtime::{
-    Cancelled, JoinError, JoinHandle, Loop, LoopGone, Request, RequestId, dns, fs, ms, next_tick,
-    on_unhandled, queue_microtask, secs, set_immediate, set_timeout, spawn, spawn_blocking,
+    Cancelled, JoinError, JoinHandle, Loop, LoopGone, Pool, Request, RequestId, dns, fs, ms,
+    next_tick, on_unhandled, queue_microtask, secs, set_immediate, set_timeout, spawn,
+    spawn_blocking,
 };
 
 /// A controller and its signal.
@@ -685,6 +686,27 @@ fn cooperative(signal: &AbortSignal) -> (JoinHandle<Result<(), Aborted>>, Receiv
         }
     });
     (job.abort_on(signal), started)
+}
+
+#[test]
+fn a_wait_for_room_is_given_up_and_its_room_is_the_next_ones() {
+    let (mut lp, log, _guards) = real();
+    let pool = Pool::new(1);
+    pool.set_queue_limit(0);
+    let (go, may_go) = mpsc::channel::<()>();
+    let (controller, signal) = pair();
+    drop(pool.spawn_blocking(move || may_go.recv().ok()));
+    pool.reserve().abort_on(&signal).callback(outcome(&log, "one"));
+    awaiting(&log, "two", pool.reserve().abort_on(&signal));
+    pool.reserve().callback(outcome(&log, "three"));
+    lp.run_nowait().unwrap();
+    controller.abort();
+    lp.run_nowait().unwrap();
+    log.expect(["two: aborted", "one: aborted"]);
+    go.send(()).unwrap();
+    lp.run().unwrap();
+    log.expect(["three: done"]);
+    assert_eq!(counts(&signal), NONE);
 }
 
 // --- flags ---
