@@ -18,8 +18,9 @@ use loop_support::real;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::sync::{AbortController, AbortSignal, Aborted};
 use runtime::{
-    Cancelled, JoinError, JoinHandle, Loop, LoopGone, Request, RequestId, fs, ms, next_tick,
-    on_unhandled, queue_microtask, secs, set_immediate, set_timeout, spawn, spawn_blocking,
+    Cancelled, JoinError, JoinHandle, Loop, LoopGone, Pool, Request, RequestId, dns, fs, ms,
+    next_tick, on_unhandled, queue_microtask, secs, set_immediate, set_timeout, spawn,
+    spawn_blocking,
 };
 
 /// A controller and its signal.
@@ -532,10 +533,12 @@ fn a_name_that_waits_to_be_looked_up_is_not_looked_up() {
     let (controller, signal) = pair();
     TcpStream::connect("name.invalid:1").abort_on(&signal).callback(outcome(&log, "callback"));
     awaiting(&log, "task", TcpStream::connect("name.invalid:1").abort_on(&signal));
+    dns::lookup("name.invalid").abort_on(&signal).callback(outcome(&log, "lookup"));
+    awaiting(&log, "reverse", dns::reverse([192, 0, 2, 1]).abort_on(&signal));
     lp.run_nowait().unwrap();
     controller.abort();
     lp.run_nowait().unwrap();
-    log.expect(["task: aborted", "callback: aborted"]);
+    log.expect(["task: aborted", "reverse: aborted", "callback: aborted", "lookup: aborted"]);
     go.send(()).unwrap();
     lp.run().unwrap();
     log.expect([]);
@@ -683,6 +686,27 @@ fn cooperative(signal: &AbortSignal) -> (JoinHandle<Result<(), Aborted>>, Receiv
         }
     });
     (job.abort_on(signal), started)
+}
+
+#[test]
+fn a_wait_for_room_is_given_up_and_its_room_is_the_next_ones() {
+    let (mut lp, log, _guards) = real();
+    let pool = Pool::new(1);
+    pool.set_queue_limit(0);
+    let (go, may_go) = mpsc::channel::<()>();
+    let (controller, signal) = pair();
+    drop(pool.spawn_blocking(move || may_go.recv().ok()));
+    pool.reserve().abort_on(&signal).callback(outcome(&log, "one"));
+    awaiting(&log, "two", pool.reserve().abort_on(&signal));
+    pool.reserve().callback(outcome(&log, "three"));
+    lp.run_nowait().unwrap();
+    controller.abort();
+    lp.run_nowait().unwrap();
+    log.expect(["two: aborted", "one: aborted"]);
+    go.send(()).unwrap();
+    lp.run().unwrap();
+    log.expect(["three: done"]);
+    assert_eq!(counts(&signal), NONE);
 }
 
 // --- flags ---
@@ -871,6 +895,7 @@ fn kinds(scratch: &Rc<Scratch>) -> Vec<(&'static str, Box<dyn Kind>)> {
                 move |signal| Box::new(fs::write(scratch.file("x"), "x").abort_on(signal))
             }),
         ),
+        ("lookup", InThePool::new(|signal| Box::new(dns::lookup("localhost").abort_on(signal)))),
         ("queued job", InThePool::new(|s| Box::new(spawn_blocking(|| 1).abort_on(s)))),
         ("running job", Box::new(Running::default())),
         (
