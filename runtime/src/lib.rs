@@ -16,7 +16,8 @@
 //! - **Names** of hosts and services: [`dns`].
 //! - **Signals** of the system: [`signal`].
 //! - **Terminals and standard streams**: [`io`].
-//! - **Aborting**, as in JavaScript: [`sync`].
+//! - **Channels**, [`Notify`](sync::Notify), [`Semaphore`](sync::Semaphore), also from and to other threads; and
+//!   **aborting**, as in JavaScript: [`sync`]. Tasks and jobs that are joined as they end: [`JoinSet`].
 //! - **The loop**: [`#[runtime::main]`](macro@main) makes one; embedders make a [`Loop`] and run it as they
 //!   like.
 //!

@@ -86,7 +86,7 @@ fn a_joining_task_goes_on_in_a_microtask_of_the_end() {
     let (mut lp, log, _guards) = real();
     let (set, notify) = (Rc::new(JoinSet::new()), Notify::new());
     let notified = notify.notified();
-    set.spawn(async move { notified.await });
+    set.spawn(notified);
     drop(spawn({
         let (log, set) = (log.clone(), set.clone());
         async move {
