@@ -5,14 +5,13 @@
 mod tcp_support;
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{DirEntry, File, OpenOptions};
+use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use behaviour::{Deadline, EventLog, tell};
@@ -32,7 +31,8 @@ fn is_child(name: &str) -> bool {
     let path = std::env::temp_dir().join(format!("runtime-aliases-{}-{name}", std::process::id()));
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     let shown = path.to_str().expect("a path that a shell takes");
-    let output = child(&format!("exec env HOSTALIASES='{shown}'"), name, shown);
+    let output =
+        child(&format!("exec env UV_THREADPOOL_SIZE=4 HOSTALIASES='{shown}'"), name, shown);
     std::fs::remove_file(&path).unwrap();
     if String::from_utf8_lossy(&output.stderr).contains(NOT_HERE) {
         tell(NOT_HERE);
@@ -43,59 +43,66 @@ fn is_child(name: &str) -> bool {
 
 const NOT_HERE: &str = "skipped: the resolver of this machine reads no aliases";
 
-fn aliases() -> PathBuf {
-    child_argument().expect("the parent says").into()
+/// The FIFO. It is open for writing too, so who reads it waits until something is written.
+struct Aliases {
+    path: PathBuf,
+    fifo: File,
 }
 
-/// Lets a lookup that is blocked, or will be, end: its name gets an alias that no server is asked for.
-fn answer(mut writer: File) {
-    // Who reads may have read enough.
-    let _ = writeln!(writer, "{BLOCKED} {}.invalid", "a".repeat(70));
-}
+impl Aliases {
+    fn open() -> Self {
+        let path = PathBuf::from(child_argument().expect("the parent says"));
+        let fifo = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        Self { path, fifo }
+    }
 
-/// Whether somebody reads the FIFO now.
-fn writer(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path)
+    /// How many lookups read it now, each by a descriptor of its own.
+    fn readers(&self) -> usize {
+        let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+        // One may be closed meanwhile.
+        let leads_here =
+            |entry: &DirEntry| std::fs::read_link(entry.path()).is_ok_and(|link| link == self.path);
+        entries.flatten().filter(leads_here).count() - 1
+    }
+
+    fn wait_for(&self, readers: usize) {
+        while self.readers() != readers {
+            thread::yield_now();
+        }
+    }
+
+    /// Lets the only lookup that is blocked end: its name gets an alias that no server is asked for.
+    fn answer(&self) {
+        self.wait_for(1);
+        writeln!(&self.fifo, "{BLOCKED} {}.invalid", "a".repeat(70)).unwrap();
+        self.wait_for(0);
+    }
 }
 
 /// A loop in whose process lookups do block; none if they don't.
-fn start(threads: usize) -> Option<(Loop, EventLog, Deadline)> {
+fn start(threads: usize) -> Option<(Loop, Aliases, EventLog, Deadline)> {
     let guard = Deadline::secs(90);
     let mut lp = Loop::builder().pool_threads(threads).build().unwrap();
     let here = lp.enter();
-    // A thread of its own, or a resolver that does not read would leave us waiting.
-    let (opened, was_opened) = mpsc::channel();
-    thread::spawn(move || {
-        let writer = OpenOptions::new().write(true).open(aliases()).unwrap();
-        opened.send(()).unwrap();
-        answer(writer);
+    let aliases = Aliases::open();
+    let ended = Rc::new(Cell::new(false));
+    let end = ended.clone();
+    dns::lookup(BLOCKED).callback(move |found| {
+        assert!(found.is_err());
+        end.set(true);
     });
-    let found = lp.block_on(dns::lookup(BLOCKED));
-    drop(here);
-    if was_opened.try_recv().is_err() {
-        eprintln!("{NOT_HERE}: {found:?}");
-        return None;
-    }
-    assert!(found.is_err());
-    Some((lp, EventLog::new(), guard))
-}
-
-/// Waits until a thread has taken what was submitted before.
-fn wait_until_taken() {
-    let (began, has_begun) = mpsc::channel();
-    drop(spawn_blocking(move || began.send(()).unwrap()));
-    has_begun.recv().unwrap();
-}
-
-/// Waits for the thread that asks though nobody wants the answer, and lets it end.
-fn release(path: &Path) {
-    loop {
-        match writer(path) {
-            Ok(writer) => return answer(writer),
-            // It has been taken, and is about to read.
-            Err(_) => thread::yield_now(),
+    while aliases.readers() == 0 {
+        lp.run_nowait().unwrap();
+        if ended.get() {
+            eprintln!("{NOT_HERE}");
+            return None;
         }
     }
+    aliases.answer();
+    lp.run().unwrap();
+    assert!(ended.get());
+    drop(here);
+    Some((lp, aliases, EventLog::new(), guard))
 }
 
 #[test]
@@ -103,7 +110,7 @@ fn blocked_lookups_leave_half_of_the_pool_to_files_and_work() {
     if !is_child("blocked_lookups_leave_half_of_the_pool_to_files_and_work") {
         return;
     }
-    let Some((mut lp, _, _guard)) = start(4) else { return };
+    let Some((mut lp, aliases, _, _guard)) = start(4) else { return };
     let _here = lp.enter();
     let answered = Rc::new(Cell::new(0));
     for _ in 0..20 {
@@ -123,8 +130,8 @@ fn blocked_lookups_leave_half_of_the_pool_to_files_and_work() {
             lp.block_on(job).unwrap();
         }
     }
+    aliases.wait_for(2);
     assert_eq!(answered.get(), 0);
-    assert!(writer(&aliases()).is_ok(), "somebody waits");
 }
 
 #[test]
@@ -132,7 +139,7 @@ fn a_lookup_that_runs_ends_at_once_when_it_is_cancelled() {
     if !is_child("a_lookup_that_runs_ends_at_once_when_it_is_cancelled") {
         return;
     }
-    let Some((mut lp, log, _guard)) = start(2) else { return };
+    let Some((mut lp, aliases, log, _guard)) = start(2) else { return };
     let _here = lp.enter();
     let note = log.clone();
     let id = dns::lookup(BLOCKED).callback(move |found| {
@@ -140,12 +147,12 @@ fn a_lookup_that_runs_ends_at_once_when_it_is_cancelled() {
         assert!(Cancelled::is_in(&error), "{error}");
         note.push("cancelled");
     });
-    wait_until_taken();
+    aliases.wait_for(1);
     assert!(id.cancel() && !id.cancel());
     log.expect([]);
     assert!(!lp.run().unwrap(), "nothing is left to wait for");
     log.expect(["cancelled"]);
-    release(&aliases());
+    aliases.answer();
     // The thread takes questions again, and its late answer is nobody's.
     let found = lp.block_on(dns::lookup("localhost")).unwrap();
     assert!(found.iter().all(IpAddr::is_loopback));
@@ -153,11 +160,12 @@ fn a_lookup_that_runs_ends_at_once_when_it_is_cancelled() {
     log.expect([]);
 
     let request = dns::lookup_addrs(BLOCKED, "80");
-    wait_until_taken();
+    aliases.wait_for(1);
     assert!(request.cancel() && !request.cancel());
+    assert_eq!(aliases.readers(), 1);
     assert!(Cancelled::is_in(&lp.block_on(request).unwrap_err()));
     assert!(!lp.is_alive());
-    release(&aliases());
+    aliases.answer();
 }
 
 #[test]
@@ -165,14 +173,14 @@ fn a_lookup_that_runs_keeps_nothing_alive_once_it_is_dropped() {
     if !is_child("a_lookup_that_runs_keeps_nothing_alive_once_it_is_dropped") {
         return;
     }
-    let Some((mut lp, _, _guard)) = start(2) else { return };
+    let Some((mut lp, aliases, _, _guard)) = start(2) else { return };
     let _here = lp.enter();
     let request = dns::lookup(BLOCKED);
-    wait_until_taken();
+    aliases.wait_for(1);
     assert!(lp.is_alive());
     drop(request);
     assert!(!lp.run().unwrap());
-    release(&aliases());
+    aliases.answer();
     let elapsed = lp.block_on(time::timeout(ms(5), dns::lookup(BLOCKED)));
     assert!(elapsed.is_err());
     assert!(!lp.run().unwrap());
@@ -188,12 +196,12 @@ fn neither_the_end_of_the_loop_nor_that_of_the_program_waits_for_a_lookup() {
     if !is_child("neither_the_end_of_the_loop_nor_that_of_the_program_waits_for_a_lookup") {
         return;
     }
-    let Some((lp, log, _guard)) = start(2) else { return };
+    let Some((lp, aliases, log, _guard)) = start(2) else { return };
     let here = lp.enter();
     let request = dns::lookup(BLOCKED);
     let note = log.clone();
     dns::lookup(BLOCKED).callback(move |_| note.push("never"));
-    wait_until_taken();
+    aliases.wait_for(1);
     drop((here, lp));
     let error = Loop::new().unwrap().block_on(request).unwrap_err();
     assert!(LoopGone::is_in(&error), "{error}");
@@ -205,7 +213,8 @@ fn neither_the_end_of_the_loop_nor_that_of_the_program_waits_for_a_lookup() {
     for _ in 0..10 {
         dns::lookup(BLOCKED).callback(|_| unreachable!("nobody answers"));
     }
-    wait_until_taken();
+    // That of the loop before, and half of the threads of the process.
+    aliases.wait_for(3);
     set_timeout(ms(1), || runtime::exit(0));
     lp.run().unwrap();
     assert_eq!(lp.exit_code(), Some(0));
