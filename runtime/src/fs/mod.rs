@@ -44,7 +44,7 @@
 //! | [`statfs`] | `statfs` | `statfs` |
 //! | `symlink` (Unix), `symlink_file`, `symlink_dir` (Windows) | `symlink` | `symlink` |
 //! | [`truncate`] | | `truncate` |
-//! | [`write`], [`write_atomic`] | | `writeFile` |
+//! | [`write()`], [`write_atomic`] | | `writeFile` |
 
 mod access;
 mod atomic;
