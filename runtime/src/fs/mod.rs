@@ -21,7 +21,8 @@
 //! # Cancel safety
 //! A question (read, metadata) that has not begun is skipped if its request was dropped. What has an
 //! effect (write, rename) is carried out in any case, and keeps the loop alive until then; only
-//! [`cancel`](crate::Request::cancel) stops it, while it has not begun.
+//! [`cancel`](crate::Request::cancel) stops it, while it has not begun. What is done in many steps, such as to read
+//! a long file, can be stopped between two of them: it says so.
 //!
 //! # Names
 //!
@@ -32,19 +33,31 @@
 //! | [`canonicalize`] | `realpath` | `realpath` |
 //! | `chmod` (Unix), [`set_permissions`] | `chmod` | `chmod` |
 //! | `chown`, `lchown` (Unix) | `chown`, `lchown` | `chown`, `lchown` |
+//! | [`copy`], [`copy_with`] | `copyfile` | `copyFile` |
+//! | [`copy_dir_all`] | | `cp` |
+//! | [`create_dir`], [`create_dir_all`] | `mkdir` | `mkdir` |
 //! | [`exists`] | | `exists` |
+//! | [`File::open`], [`OpenOptions`] | `open` | `open` |
+//! | [`File::read_at`], [`File::write_at`] | `read`, `write` | `read`, `write` |
+//! | [`File::metadata`], [`File::set_len`], [`File::set_permissions`] | `fstat`, `ftruncate`, `fchmod` | `fstat`, `ftruncate`, `fchmod` |
+//! | `File::chown` (Unix), [`File::set_times`] | `fchown`, `futime` | `fchown`, `futimes` |
+//! | [`File::sync_all`], [`File::sync_data`] | `fsync`, `fdatasync` | `fsync`, `fdatasync` |
 //! | [`hard_link`] | `link` | `link` |
 //! | [`metadata`], [`symlink_metadata`] | `stat`, `lstat` | `stat`, `lstat` |
 //! | [`mkdtemp`], [`mkstemp`] | `mkdtemp`, `mkstemp` | `mkdtemp` |
 //! | [`read`], [`read_limited`], [`read_to_string`], [`read_lines`] | | `readFile` |
+//! | [`read_dir`] | `opendir`, `readdir`, `closedir` | `opendir` |
 //! | [`read_link`] | `readlink` | `readlink` |
+//! | [`remove_dir`], [`remove_dir_all`] | `rmdir` | `rmdir`, `rm` |
 //! | [`remove_file`] | `unlink` | `unlink` |
 //! | [`rename`], [`rename_no_replace`] | `rename` | `rename` |
+//! | [`scandir`] | `scandir` | `readdir` |
 //! | [`set_times`], [`set_symlink_times`] | `utime`, `lutime` | `utimes`, `lutimes` |
 //! | [`statfs`] | `statfs` | `statfs` |
 //! | `symlink` (Unix), `symlink_file`, `symlink_dir` (Windows) | `symlink` | `symlink` |
 //! | [`truncate`] | | `truncate` |
-//! | [`write`], [`write_atomic`] | | `writeFile` |
+//! | [`walk`] | | `readdir` with `recursive` |
+//! | [`write()`], [`write_atomic`] | | `writeFile` |
 
 mod access;
 mod atomic;

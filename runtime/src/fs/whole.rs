@@ -8,9 +8,10 @@ use super::operation::Operation;
 use crate::pool::Steps;
 use crate::request::Request;
 
-/// Between two steps a read looks whether it is to go on. As much as Node reads between two looks at its
-/// signal.
-const STEP: u64 = 512 * 1024;
+/// Between two steps a read looks whether it is to go on. Each begins with short reads, as std's does of a file
+/// whose length it does not know: with steps of 512 KiB, Node's, a read of 100 MB took a quarter longer than std's,
+/// with these 3 % longer.
+const STEP: u64 = 8 * 1024 * 1024;
 
 /// Reads a whole file: Node's `readFile`.
 ///
@@ -24,7 +25,7 @@ const STEP: u64 = 512 * 1024;
 /// `OutOfMemory` if there is no room for a file of its length, besides those of the system.
 ///
 /// # Cancel safety
-/// Dropped or cancelled, it ends after at most 512 KiB more; but not while it waits for the system, as for a
+/// Dropped or cancelled, it ends after at most 8 MiB more; but not while it waits for the system, as for a
 /// FIFO that nobody writes to.
 ///
 /// # Panics

@@ -12,11 +12,17 @@ use behaviour::Deadline;
 use fs_support::{TempDir, assert_names, both, both_done};
 use runtime::{Loop, fs};
 
-/// More than a step of a read, and not a whole number of them.
-const LONG: usize = 3 * 512 * 1024 + 7;
+/// What a read takes before it looks whether it is to go on.
+const STEP: usize = 8 * 1024 * 1024;
+
+/// Several of them, and not a whole number.
+const LONG: usize = 2 * STEP + 7;
 
 fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at * 31 + at / 251) as u8).collect()
+    let piece: Vec<_> = (0..100_003).map(|at| (at * 31 + at / 251) as u8).collect();
+    let mut bytes = piece.repeat(len / piece.len() + 1);
+    bytes.truncate(len);
+    bytes
 }
 
 #[test]
@@ -25,7 +31,7 @@ fn what_is_written_is_read() {
     let (mut lp, dir) = (Loop::new().unwrap(), TempDir::new());
     let _here = lp.enter();
     let path = dir.join("file");
-    for len in [0, 1, 4096, 512 * 1024 - 1, 512 * 1024, 512 * 1024 + 1, 1024 * 1024, LONG] {
+    for len in [0, 1, 4096, 1024 * 1024, STEP - 1, STEP, STEP + 1, 2 * STEP, LONG] {
         let bytes = pattern(len);
         both_done(&mut lp, || fs::write(&path, &bytes));
         for read in both_done(&mut lp, || fs::read(&path)) {
@@ -177,11 +183,12 @@ fn a_file_that_is_cut_off_while_it_is_read_ends_where_it_ends() {
     let _here = lp.enter();
     let path = dir.join("file");
     let file = File::create(&path).unwrap();
+    let zeros = vec![0; LONG];
     let cut = move || [LONG as u64, 5].iter().for_each(|len| file.set_len(*len).unwrap());
     meanwhile(cut, || {
-        for _ in 0..200 {
+        for _ in 0..50 {
             let read = lp.block_on(fs::read(&path)).unwrap();
-            assert!(read.len() <= LONG && read.iter().all(|byte| *byte == 0));
+            assert!(read.len() <= LONG && read == zeros[..read.len()]);
         }
     });
 }
@@ -245,7 +252,7 @@ mod linux {
         let _guard = Deadline::secs(20);
         let mut lp = Loop::new().unwrap();
         let _here = lp.enter();
-        for limit in [0, 1, 512 * 1024, 5_000_000] {
+        for limit in [0, 1, 5_000_000, STEP as u64 - 1, STEP as u64, STEP as u64 + 1] {
             for read in both(&mut lp, || fs::read_limited("/dev/zero", limit)) {
                 assert_eq!(read.unwrap_err().kind(), ErrorKind::FileTooLarge);
             }
