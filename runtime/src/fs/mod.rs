@@ -32,19 +32,26 @@
 //! | [`canonicalize`] | `realpath` | `realpath` |
 //! | `chmod` (Unix), [`set_permissions`] | `chmod` | `chmod` |
 //! | `chown`, `lchown` (Unix) | `chown`, `lchown` | `chown`, `lchown` |
+//! | [`copy`], [`copy_with`] | `copyfile` | `copyFile` |
+//! | [`copy_dir_all`], [`copy_dir_all_with`] | | `cp` |
+//! | [`create_dir`], [`create_dir_all`], [`DirBuilder`] | `mkdir` | `mkdir` |
 //! | [`exists`] | | `exists` |
 //! | [`hard_link`] | `link` | `link` |
 //! | [`metadata`], [`symlink_metadata`] | `stat`, `lstat` | `stat`, `lstat` |
 //! | [`mkdtemp`], [`mkstemp`] | `mkdtemp`, `mkstemp` | `mkdtemp` |
 //! | [`read`], [`read_limited`], [`read_to_string`], [`read_lines`] | | `readFile` |
+//! | [`read_dir`](read_dir()) | `opendir`, `readdir` | `opendir` |
 //! | [`read_link`] | `readlink` | `readlink` |
+//! | [`remove_dir`], [`remove_dir_all`] | `rmdir` | `rmdir`, `rm` |
 //! | [`remove_file`] | `unlink` | `unlink` |
 //! | [`rename`], [`rename_no_replace`] | `rename` | `rename` |
+//! | [`scandir`] | `scandir` | `readdir` |
 //! | [`set_times`], [`set_symlink_times`] | `utime`, `lutime` | `utimes`, `lutimes` |
 //! | [`statfs`] | `statfs` | `statfs` |
 //! | `symlink` (Unix), `symlink_file`, `symlink_dir` (Windows) | `symlink` | `symlink` |
 //! | [`truncate`] | | `truncate` |
-//! | [`write`], [`write_atomic`] | | `writeFile` |
+//! | [`walk`](walk()), [`walk_with`] | | `readdir`, recursive |
+//! | [`write`](write()), [`write_atomic`] | | `writeFile` |
 
 mod access;
 mod atomic;

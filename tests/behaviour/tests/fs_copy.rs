@@ -12,7 +12,9 @@ use behaviour::{Deadline, EventLog};
 use fs_support::TempDir;
 use runtime::fs::{self, CopyOptions, Reflink};
 use runtime::handle::{Check, Prepare};
-use runtime::{Cancelled, Loop, LoopGone, next_tick, queue_microtask, set_immediate, spawn_blocking};
+use runtime::{
+    Cancelled, Loop, LoopGone, next_tick, queue_microtask, set_immediate, spawn_blocking,
+};
 
 /// Bytes that repeat nowhere near.
 fn bytes(len: usize) -> Vec<u8> {
@@ -53,8 +55,7 @@ fn files_of_all_sizes_are_copied_and_counted() {
             // Longer than what comes, so that it has to be cut.
             std::fs::write(&to, bytes(len + 10_000)).unwrap();
             let options = CopyOptions::new().reflink(reflink);
-            let copied =
-                lp.block_on(async { fs::copy_with(&from, &to, options).await.unwrap() });
+            let copied = lp.block_on(async { fs::copy_with(&from, &to, options).await.unwrap() });
             assert_eq!(copied, len as u64);
             assert!(std::fs::read(&to).unwrap() == contents, "{len} bytes, {reflink:?}");
         }
@@ -288,8 +289,11 @@ fn progress_grows_at_most_once_an_iteration_and_the_last_is_all_before_the_resul
     let len = 40 * MIB as u64;
     std::fs::write(dir.join("from"), bytes(len as usize)).unwrap();
     let _here = lp.enter();
-    let (iteration, told, told_in) =
-        (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
+    let (iteration, told, told_in) = (
+        Rc::new(Cell::new(0)),
+        Rc::new(RefCell::new(Vec::new())),
+        Rc::new(RefCell::new(Vec::new())),
+    );
     let (prepare, check) = (Prepare::new(), Check::new());
     let counting = iteration.clone();
     prepare.start(move |_| counting.set(counting.get() + 1)).unwrap();
@@ -415,8 +419,7 @@ fn progress_that_panics_or_fails_loses_no_result() {
     std::fs::write(dir.join("from"), "contents").unwrap();
     let _here = lp.enter();
     let result = Rc::new(Cell::new(None));
-    let options =
-        CopyOptions::new().progress(|_, _| -> runtime::Result { Err("progress".into()) });
+    let options = CopyOptions::new().progress(|_, _| -> runtime::Result { Err("progress".into()) });
     let telling = result.clone();
     fs::copy_with(dir.join("from"), dir.join("to"), options)
         .callback(move |copied| telling.set(copied.ok()));

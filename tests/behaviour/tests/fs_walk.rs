@@ -350,7 +350,8 @@ fn a_tree_that_changes_while_it_is_walked_tells_what_stays() {
         scope.spawn(|| {
             let mut n = 0;
             while go.load(SeqCst) {
-                let (at, to) = (dir.join(format!("dir {}/passing {n}", n % 3)), dir.join("passing"));
+                let (at, to) =
+                    (dir.join(format!("dir {}/passing {n}", n % 3)), dir.join("passing"));
                 std::fs::create_dir_all(at.join("passing below")).unwrap();
                 std::fs::write(at.join("passing below/passing"), "").unwrap();
                 std::fs::rename(&at, &to).unwrap();
