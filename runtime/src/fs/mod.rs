@@ -36,6 +36,8 @@
 //! | [`copy`], [`copy_with`] | `copyfile` | `copyFile` |
 //! | [`copy_dir_all`] | | `cp` |
 //! | [`create_dir`], [`create_dir_all`] | `mkdir` | `mkdir` |
+//! | [`copy_dir_all`], [`copy_dir_all_with`] | | `cp` |
+//! | [`create_dir`], [`create_dir_all`], [`DirBuilder`] | `mkdir` | `mkdir` |
 //! | [`exists`] | | `exists` |
 //! | [`File::open`], [`OpenOptions`] | `open` | `open` |
 //! | [`File::read_at`], [`File::write_at`] | `read`, `write` | `read`, `write` |
@@ -47,6 +49,7 @@
 //! | [`mkdtemp`], [`mkstemp`] | `mkdtemp`, `mkstemp` | `mkdtemp` |
 //! | [`read`], [`read_limited`], [`read_to_string`], [`read_lines`] | | `readFile` |
 //! | [`read_dir`] | `opendir`, `readdir`, `closedir` | `opendir` |
+//! | [`read_dir`](read_dir()) | `opendir`, `readdir` | `opendir` |
 //! | [`read_link`] | `readlink` | `readlink` |
 //! | [`remove_dir`], [`remove_dir_all`] | `rmdir` | `rmdir`, `rm` |
 //! | [`remove_file`] | `unlink` | `unlink` |
@@ -58,6 +61,8 @@
 //! | [`truncate`] | | `truncate` |
 //! | [`walk`] | | `readdir` with `recursive` |
 //! | [`write()`], [`write_atomic`] | | `writeFile` |
+//! | [`walk`](walk()), [`walk_with`] | | `readdir`, recursive |
+//! | [`write`](write()), [`write_atomic`] | | `writeFile` |
 
 mod access;
 mod atomic;
@@ -80,19 +85,19 @@ mod whole;
 pub use crate::sys::{FileTime, FileType, StatFs};
 pub use access::Access;
 pub use atomic::write_atomic;
+pub use attributes::{set_permissions, set_symlink_times, set_times};
 #[cfg(unix)]
 pub use attributes::{chmod, chown, lchown};
-pub use attributes::{set_permissions, set_symlink_times, set_times};
 pub use copy::{Copied, CopyOptions, Reflink, copy, copy_dir_all, copy_dir_all_with, copy_with};
 pub use dir_entry::DirEntry;
 pub use dirs::{DirBuilder, create_dir, create_dir_all, remove_dir};
 pub use error::Error;
-pub(crate) use file::Descriptor;
 pub use file::{File, Lines, OpenOptions};
+pub(crate) use file::Descriptor;
 pub use metadata::{access, exists, metadata, statfs, symlink_metadata};
+pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_no_replace};
 #[cfg(unix)]
 pub use names::symlink;
-pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_no_replace};
 #[cfg(windows)]
 pub use names::{symlink_dir, symlink_file};
 pub use read_dir::{ReadDir, read_dir};

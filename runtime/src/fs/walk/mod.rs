@@ -124,7 +124,7 @@ impl Walk {
     /// the walk are among the entries.
     ///
     /// # Cancel safety
-    /// No entry is lost: dropped, it leaves them to the next.
+    /// Dropped while it waits, it leaves the entries to the next. What has come goes with it.
     ///
     /// # Examples
     /// ```

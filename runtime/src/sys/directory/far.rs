@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let mut rest = path.as_os_str().as_bytes();
     let mut at: Option<OwnedFd> = None;
     while rest.len() >= PATH_MAX {
-        let part = rest[..PATH_MAX].iter().rposition(|byte| *byte == b'/').map(|end| end + 1);
+        let part = rest[..PATH_MAX - 1].iter().rposition(|byte| *byte == b'/').map(|end| end + 1);
         // One name of this length is no file's.
         let (part, after) = rest.split_at(part.ok_or(Errno::NAMETOOLONG)?);
         at = Some(open_at(beside(&at), part, PASSAGE)?);
