@@ -373,10 +373,14 @@ fn read_rest_begins_at_the_position() {
     });
 }
 
-/// Fills the threads of a pool of one with a job that waits.
+/// Has the only thread of a pool wait.
 fn hold_the_pool() -> std::sync::mpsc::Sender<()> {
-    let (go, gone) = std::sync::mpsc::channel();
-    drop(spawn_blocking(move || gone.recv()));
+    let ((go, gone), (begin, begun)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    drop(spawn_blocking(move || {
+        begin.send(()).unwrap();
+        gone.recv()
+    }));
+    begun.recv().unwrap();
     go
 }
 
