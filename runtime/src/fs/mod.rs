@@ -44,6 +44,10 @@
 //! | [`File::metadata`], [`File::set_len`], [`File::set_permissions`] | `fstat`, `ftruncate`, `fchmod` | `fstat`, `ftruncate`, `fchmod` |
 //! | `File::chown` (Unix), [`File::set_times`] | `fchown`, `futime` | `fchown`, `futimes` |
 //! | [`File::sync_all`], [`File::sync_data`] | `fsync`, `fdatasync` | `fsync`, `fdatasync` |
+//! | [`File::open`], [`OpenOptions`], [`File::close`] | `open`, `close` | `open`, `close` |
+//! | [`File::read_at`], [`File::readv`], [`File::write_all_at`], [`File::writev`] | `read`, `write` | `read`, `readv`, `write`, `writev` |
+//! | [`File::metadata`], [`File::set_len`] | `fstat`, `ftruncate` | `fstat`, `ftruncate` |
+//! | [`File::set_permissions`], `File::chown` (Unix), [`File::set_times`] | `fchmod`, `fchown`, `futime` | `fchmod`, `fchown`, `futimes` |
 //! | [`hard_link`] | `link` | `link` |
 //! | [`metadata`], [`symlink_metadata`] | `stat`, `lstat` | `stat`, `lstat` |
 //! | [`mkdtemp`], [`mkstemp`] | `mkdtemp`, `mkstemp` | `mkdtemp` |

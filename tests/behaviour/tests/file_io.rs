@@ -1,6 +1,7 @@
 //! Files by futures' traits: read ahead, written behind, and in step with every other operation.
 
 mod fs_support;
+mod tcp_support;
 
 use std::cell::RefCell;
 use std::fs;
@@ -15,6 +16,7 @@ use fs_support::TempDir;
 use futures_lite::{AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt, StreamExt, future};
 use runtime::fs::{File, OpenOptions};
 use runtime::{Loop, LoopGone, Uncaught, ms, on_unhandled, raw_os_error, set_immediate, spawn};
+use tcp_support::{assert_passed, child, child_argument};
 
 fn start() -> (Loop, TempDir, Deadline) {
     (Loop::new().unwrap(), TempDir::new(), Deadline::secs(60))
@@ -555,6 +557,57 @@ fn random_operations_do_what_they_do_to_a_file_of_std() {
 }
 
 // --- how much of it ---
+
+/// System calls of a child that runs `name`, by their names; none if they can't be counted.
+#[cfg(target_os = "linux")]
+fn system_calls(name: &str) -> Option<std::collections::HashMap<String, usize>> {
+    let traced = std::process::Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !traced.is_ok_and(|output| output.status.success()) {
+        tell("skipped: there is no strace here, or it may not trace");
+        return None;
+    }
+    let dir = TempDir::new();
+    let file = dir.join("trace");
+    let prefix = format!("exec strace -f -c -o '{}'", file.display());
+    assert_passed(&child(&prefix, name, "child"));
+    // % time, seconds, usecs/call, calls, perhaps errors, syscall
+    let table = fs::read_to_string(&file).unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        Some(((*words.last()?).to_owned(), words.get(3)?.parse().ok()?))
+    });
+    Some(rows.collect())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_megabytes_in_small_steps_are_few_system_calls() {
+    const LENGTH: usize = 10 * 1024 * 1024;
+    if child_argument().is_some() {
+        let (mut lp, dir, _guard) = start();
+        let path = dir.join("file");
+        return lp.block_on(async {
+            let mut file = read_write().open(&path).await.unwrap();
+            for _ in 0..LENGTH / 1024 {
+                file.write_all(&[7; 1024]).await.unwrap();
+            }
+            file.flush().await.unwrap();
+            File::seek(&file, SeekFrom::Start(0)).await.unwrap();
+            let mut buffer = [0; 1024];
+            for _ in 0..LENGTH / 1024 {
+                file.read_exact(&mut buffer).await.unwrap();
+            }
+        });
+    }
+    let name = "ten_megabytes_in_small_steps_are_few_system_calls";
+    let Some(calls) = system_calls(name) else { return };
+    let count = |name: &str| calls.get(name).copied().unwrap_or_default();
+    // Windows of 64, 128, 256, 512 and then 1024 KiB make 14; the rest is what each program reads.
+    assert!(count("read") < 14 + 40, "{} reads", count("read"));
+    // Of 256 KiB at least, but at an end of an iteration less; wake-ups are writes, too.
+    assert!(count("write") < 400, "{} writes", count("write"));
+    assert!(count("futex") < 2000, "{} futexes", count("futex"));
+}
 
 #[test]
 fn two_tasks_that_read_one_file_get_each_byte_once() {

@@ -9,6 +9,45 @@ use super::open_file::OpenFile;
 use crate::request::Request;
 
 /// An open file, whose operations the pool carries out.
+///
+/// Three ways to read and write it, which are in step with each other:
+///
+/// - at an offset, any number side by side: [`read_at`](Self::read_at),
+///   [`write_all_at`](Self::write_all_at);
+/// - at the position, one by one in the order of the calls: [`read_into`](Self::read_into),
+///   [`write`](Self::write), [`seek`](Self::seek), [`lines`](Self::lines);
+/// - as a stream of bytes, by [`AsyncRead`](futures_io::AsyncRead), [`AsyncWrite`](futures_io::AsyncWrite) and
+///   [`AsyncSeek`](futures_io::AsyncSeek), which are at the position, too, and make a job of many
+///   small steps.
+///
+/// A question (`read_at`, `metadata`) sees what was written before by this file. Clones are one file: they
+/// share the position, and what was read ahead or accepted. It may go to other threads; what it is asked for goes
+/// through the loop that is current there.
+///
+/// On a `&mut File` the traits' `write` and `seek` come before the ones of the same names here: they take a
+/// `&[u8]`, and do not wait for the system.
+///
+/// # Examples
+/// ```
+/// use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+/// use runtime::fs::File;
+///
+/// #[runtime::main]
+/// async fn main() -> std::io::Result<()> {
+///     # let path = std::env::temp_dir().join(format!("file-example-{}", std::process::id()));
+///     let mut out = File::create(&path).await?;
+///     for number in 0..1000 {
+///         out.write_all(format!("{number}\n").as_bytes()).await?; // into memory
+///     }
+///     out.close().await?; // it is written, and nothing failed
+///
+///     let mut file = File::open(&path).await?;
+///     let mut text = String::new();
+///     file.read_to_string(&mut text).await?;
+///     assert!(text.ends_with("999\n"));
+///     # std::fs::remove_file(path)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct File(Arc<Owner>);
 

@@ -165,17 +165,25 @@ impl Drop for Busy {
 }
 
 impl Busy {
-    /// The loop is gone. What was accepted is written here and now, if nobody else can come for it.
+    /// The pool did not take the job. What was accepted is written here and now, if nobody else can come for it.
     fn was_refused(&self) {
         let is_let_go = {
             let mut buffers = self.open.buffers.lock();
             buffers.busy = None;
-            buffers.write_error.get_or_insert_with(|| LoopGone.into());
+            buffers.write_error.get_or_insert_with(why_refused);
             buffers.is_let_go
         };
         if is_let_go {
             // Nor is there anybody to be told what fails.
             let _ = Place::new(&self.open, |open| open.pay_owed()).come_up();
         }
+    }
+}
+
+/// A pool takes each job, unless the system gives it no thread at all.
+fn why_refused() -> io::Error {
+    match try_current().map(|lp| lp.check_open()) {
+        Some(Ok(())) => io::Error::other("the pool has no thread"),
+        Some(Err(_)) | None => LoopGone.into(),
     }
 }
