@@ -89,19 +89,19 @@ mod whole;
 pub use crate::sys::{FileTime, FileType, StatFs};
 pub use access::Access;
 pub use atomic::write_atomic;
-pub use attributes::{set_permissions, set_symlink_times, set_times};
 #[cfg(unix)]
 pub use attributes::{chmod, chown, lchown};
+pub use attributes::{set_permissions, set_symlink_times, set_times};
 pub use copy::{Copied, CopyOptions, Reflink, copy, copy_dir_all, copy_dir_all_with, copy_with};
 pub use dir_entry::DirEntry;
 pub use dirs::{DirBuilder, create_dir, create_dir_all, remove_dir};
 pub use error::Error;
-pub use file::{File, Lines, OpenOptions};
 pub(crate) use file::Descriptor;
+pub use file::{File, Lines, OpenOptions};
 pub use metadata::{access, exists, metadata, statfs, symlink_metadata};
-pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_no_replace};
 #[cfg(unix)]
 pub use names::symlink;
+pub use names::{canonicalize, hard_link, read_link, remove_file, rename, rename_no_replace};
 #[cfg(windows)]
 pub use names::{symlink_dir, symlink_file};
 pub use read_dir::{ReadDir, read_dir};

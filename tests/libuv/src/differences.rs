@@ -244,4 +244,9 @@ pub const DIFFERENCES: &[Difference] = &[
         ours: "look-closed | | work=0 more=0",
         reason: "The answer of the pool is not needed any more, so a close does not wait for it.",
     },
+    Difference {
+        scenario: "jobs_and_file_operations_stand_in_one_line",
+        ours: "1=0 file=0 2=0 3=0 more=0",
+        reason: "A file does not wait for the computations that were queued before it.",
+    },
 ];
