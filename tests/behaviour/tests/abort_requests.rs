@@ -134,6 +134,20 @@ fn what_is_aborted_before_has_no_effect_and_is_told_later() {
 }
 
 #[test]
+fn what_is_aborted_before_belongs_to_its_own_loop() {
+    use runtime::handle::Timer;
+    let (mut lp, log, guards) = real();
+    let timer = Timer::new();
+    let closed = timer.closed();
+    drop(guards);
+    // No loop is the current one here.
+    closed.abort_on(&aborted()).callback(outcome(&log, "closed"));
+    log.expect([]);
+    lp.run().unwrap();
+    log.expect(["closed: aborted"]);
+}
+
+#[test]
 fn a_result_that_is_there_already_wins() {
     let (mut lp, log, _guards) = real();
     let signal = aborted();

@@ -63,15 +63,14 @@ impl<T> Request<T> {
     /// ```
     pub fn abort_on(self, signal: &AbortSignal) -> Self {
         let Some(state) = self.under_way().cloned() else { return self };
-        if signal.is_aborted() {
-            self.cancel();
-            return Self::done(Err(Aborted.into()));
-        }
         let abortable =
             Rc::new(Abortable { state, answer: Answer::default(), under_way: Guarded::default() });
         self.pass_on(abortable.clone());
         let place = signal.listen(Listener::Operation(abortable.clone()));
         abortable.under_way.with(|under_way| *under_way = Some((self, place)));
+        if signal.is_aborted() {
+            abortable.abort();
+        }
         Self::waiting(abortable)
     }
 }
