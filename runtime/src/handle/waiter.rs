@@ -22,11 +22,12 @@ use super::handle_type;
 use crate::base::CallbackSlot;
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Event, Flow, Handle, Kind, Resource, current};
+use crate::task::coop;
 use crate::task::mail::{HandleKey, Sending};
 
 /// Callbacks in one turn. As many as a task may do operations in a poll: whichever face a flood comes to,
 /// the rest of the loop gets its turn after the same number.
-const CALLS_PER_TURN: usize = 128;
+const CALLS_PER_TURN: u32 = coop::OPERATIONS_PER_POLL;
 
 handle_type! {
     /// Waits for something that is no handle (a value in a channel, a permit, a task's end) and calls back:

@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::task::{Context, Poll, Waker};
 
-const OPERATIONS_PER_POLL: u32 = 128;
+pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
 
 /// Between polls: nothing limits a future that somebody else polls, such as another executor.
 const UNLIMITED: u32 = u32::MAX;

@@ -74,6 +74,7 @@ fn every_kind_of_handle_is_named_with_the_line_that_made_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = TcpStream::from_std(tcp_support::std_pair().0).unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    runtime::sync::mpsc::channel::<()>(1).1.recv_start(|_| ());
     timer.start(secs(5), None, |_| ()).unwrap();
     idle.start(|_| ()).unwrap();
     prepare.start(|_| ()).unwrap();
@@ -91,9 +92,12 @@ fn every_kind_of_handle_is_named_with_the_line_that_made_it() {
         Kind::TcpListener,
         Kind::TcpStream,
         Kind::UdpSocket,
+        Kind::Waiter,
     ];
     let active = lp.active_resources();
-    assert_eq!(active.len(), kinds.len());
+    assert_eq!(active.len(), kinds.len() + 1);
+    // The waiter is going to look whether a value is there.
+    assert_eq!(active[kinds.len()].kind(), ActiveKind::Queued);
     for ((active, kind), line) in active.iter().zip(kinds).zip(first..) {
         assert_eq!(active.kind(), ActiveKind::Handle(kind));
         assert_eq!(active.handle(), Some(kind));
