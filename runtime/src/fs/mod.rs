@@ -34,15 +34,9 @@
 //! | `chmod` (Unix), [`set_permissions`] | `chmod` | `chmod` |
 //! | `chown`, `lchown` (Unix) | `chown`, `lchown` | `chown`, `lchown` |
 //! | [`copy`], [`copy_with`] | `copyfile` | `copyFile` |
-//! | [`copy_dir_all`] | | `cp` |
-//! | [`create_dir`], [`create_dir_all`] | `mkdir` | `mkdir` |
 //! | [`copy_dir_all`], [`copy_dir_all_with`] | | `cp` |
 //! | [`create_dir`], [`create_dir_all`], [`DirBuilder`] | `mkdir` | `mkdir` |
 //! | [`exists`] | | `exists` |
-//! | [`File::open`], [`OpenOptions`] | `open` | `open` |
-//! | [`File::read_at`], [`File::write_at`] | `read`, `write` | `read`, `write` |
-//! | [`File::metadata`], [`File::set_len`], [`File::set_permissions`] | `fstat`, `ftruncate`, `fchmod` | `fstat`, `ftruncate`, `fchmod` |
-//! | `File::chown` (Unix), [`File::set_times`] | `fchown`, `futime` | `fchown`, `futimes` |
 //! | [`File::sync_all`], [`File::sync_data`] | `fsync`, `fdatasync` | `fsync`, `fdatasync` |
 //! | [`File::open`], [`OpenOptions`], [`File::close`] | `open`, `close` | `open`, `close` |
 //! | [`File::read_at`], [`File::readv`], [`File::write_all_at`], [`File::writev`] | `read`, `write` | `read`, `readv`, `write`, `writev` |
@@ -52,8 +46,7 @@
 //! | [`metadata`], [`symlink_metadata`] | `stat`, `lstat` | `stat`, `lstat` |
 //! | [`mkdtemp`], [`mkstemp`] | `mkdtemp`, `mkstemp` | `mkdtemp` |
 //! | [`read`], [`read_limited`], [`read_to_string`], [`read_lines`] | | `readFile` |
-//! | [`read_dir`] | `opendir`, `readdir`, `closedir` | `opendir` |
-//! | [`read_dir`](read_dir()) | `opendir`, `readdir` | `opendir` |
+//! | [`read_dir`](read_dir()) | `opendir`, `readdir`, `closedir` | `opendir` |
 //! | [`read_link`] | `readlink` | `readlink` |
 //! | [`remove_dir`], [`remove_dir_all`] | `rmdir` | `rmdir`, `rm` |
 //! | [`remove_file`] | `unlink` | `unlink` |
@@ -63,8 +56,6 @@
 //! | [`statfs`] | `statfs` | `statfs` |
 //! | `symlink` (Unix), `symlink_file`, `symlink_dir` (Windows) | `symlink` | `symlink` |
 //! | [`truncate`] | | `truncate` |
-//! | [`walk`] | | `readdir` with `recursive` |
-//! | [`write()`], [`write_atomic`] | | `writeFile` |
 //! | [`walk`](walk()), [`walk_with`] | | `readdir`, recursive |
 //! | [`write`](write()), [`write_atomic`] | | `writeFile` |
 
