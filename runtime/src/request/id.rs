@@ -50,6 +50,13 @@ impl RequestId {
         Self { loop_id, name: Name::Connect(key) }
     }
 
+    /// Nobody wants the end of the job any more, though a callback was given for it.
+    pub(crate) fn refuse(self) {
+        if let (Some(lp), Name::Job(key)) = (context::find(self.loop_id), self.name) {
+            lp.state().refuse_job(key);
+        }
+    }
+
     /// As [`Request::cancel`](super::Request::cancel).
     pub fn cancel(self) -> bool {
         let Some(lp) = context::find(self.loop_id) else { return false };

@@ -158,6 +158,28 @@ fn lines_end_as_they_end_and_leave_the_position_behind_them() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_read_that_waits_for_ever_lets_go_of_the_loop_when_its_file_is_dropped() {
+    let (mut lp, _dir, _guard) = start();
+    let (ours, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let here = lp.enter();
+    let file = File::from_std(fs::File::from(std::os::fd::OwnedFd::from(ours)), "a socket");
+    let mut reading = file.clone();
+    let mut buffer = [0; 1];
+    let mut read = Box::pin(reading.read(&mut buffer));
+    assert!(future::block_on(future::poll_once(&mut read)).is_none());
+    assert!(lp.is_alive(), "somebody waits");
+    drop(read);
+    drop(reading);
+    assert!(lp.is_alive(), "somebody may ask");
+    drop(file);
+    assert!(!lp.run().unwrap());
+    drop(here);
+    // The thread is free again.
+    drop(peer);
+}
+
 // --- writing behind ---
 
 #[test]

@@ -14,6 +14,8 @@
 use std::io::{self, SeekFrom};
 use std::task::Waker;
 
+use crate::request::RequestId;
+
 /// What is read ahead at first; twice as much each time, while it is read in sequence.
 const FIRST_WINDOW: usize = 64 * 1024;
 /// At most so much: a larger one is no faster, and lies about for each file.
@@ -40,6 +42,8 @@ pub(super) struct Buffers {
     /// Of what was written behind: told once.
     pub(super) write_error: Option<io::Error>,
     pub(super) busy: Option<Job>,
+    /// The last fill, which may be over.
+    pub(super) filling: Option<RequestId>,
     /// The drain that is under way is to go on with what came meanwhile.
     is_due: bool,
     /// Whether an immediate will see to what is behind.
@@ -152,7 +156,9 @@ impl Buffers {
             Ok(0) => self.filled = Some(Ok(())),
             Err(error) => self.filled = Some(Err(error)),
             Ok(_) => {
-                self.window = (self.window * 2).min(LAST_WINDOW);
+                if bytes.len() >= self.window {
+                    self.window = (self.window * 2).min(LAST_WINDOW);
+                }
                 self.ahead = Ahead { bytes, at: 0 };
             }
         }
@@ -265,6 +271,12 @@ impl Buffers {
     pub(super) fn let_go(&mut self) -> Option<Job> {
         self.is_let_go = true;
         if self.behind.is_empty() || self.requests > 0 { None } else { self.drain::<()>().begins }
+    }
+
+    /// A fill that nobody waits for any more, and that has nothing to write before.
+    pub(super) fn take_unwanted(&mut self) -> Option<RequestId> {
+        let is_unwanted = self.busy == Some(Job::Fill) && self.is_let_go && self.is_flushed();
+        self.filling.take_if(|_| is_unwanted)
     }
 
     /// What has to be done in the file first.

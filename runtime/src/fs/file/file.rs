@@ -63,6 +63,10 @@ impl Drop for Owner {
             self.open.begin_alone(job);
         }
         self.open.report_untold();
+        let unwanted = self.open.buffers.lock().take_unwanted();
+        if let Some(fill) = unwanted {
+            fill.refuse();
+        }
     }
 }
 

@@ -19,15 +19,17 @@ impl OpenFile {
     /// Begins a job that `Buffers` has said to begin.
     #[track_caller]
     pub(super) fn begin(self: &Arc<Self>, job: Job) {
-        let busy = Busy { open: self.clone(), was_done: false };
         let place = Place::new(self, move |open| open.carry_out(job));
-        let in_pool = move || {
-            let mut busy = busy;
-            let result = place.come_up();
-            busy.was_done = true;
-            result
-        };
-        on_pool(Lane::Fast, Carried::Out, in_pool).detach();
+        let busy = Busy { open: self.clone(), place: Some(place) };
+        let in_pool = move || busy.come_up();
+        match job {
+            // Whoever reads lets go of it with the file: it may be of a pipe, and wait for ever.
+            Job::Fill => {
+                let id = on_pool(Lane::Fast, Carried::IfWanted, in_pool).callback(report);
+                self.buffers.lock().filling = Some(id);
+            }
+            Job::Drain | Job::Seek(_) => on_pool(Lane::Fast, Carried::Out, in_pool).detach(),
+        }
     }
 
     /// The last `File` is gone, and has left something to write.
@@ -152,28 +154,40 @@ impl OpenFile {
 /// While a job of the buffers is under way.
 struct Busy {
     open: Arc<OpenFile>,
-    was_done: bool,
+    /// Until the pool does it.
+    place: Option<Place<io::Result<()>>>,
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if !self.was_done {
+        if let Some(place) = self.place.take() {
+            // Out of the line: it is not to be done by what comes now.
+            drop(place);
             self.was_refused();
         }
         self.open.wake_all();
     }
 }
 
+/// As `detach` does with an error.
+fn report(filled: io::Result<()>) {
+    Request::done(filled).detach();
+}
+
 impl Busy {
+    fn come_up(mut self) -> io::Result<()> {
+        self.place.take().expect("it comes up once").come_up()
+    }
+
     /// The pool did not take the job. What was accepted is written here and now, if nobody else can come for it.
     fn was_refused(&self) {
-        let is_let_go = {
+        let must_write = {
             let mut buffers = self.open.buffers.lock();
             buffers.busy = None;
             buffers.write_error.get_or_insert_with(why_refused);
-            buffers.is_let_go
+            buffers.is_left_alone()
         };
-        if is_let_go {
+        if must_write {
             // Nor is there anybody to be told what fails.
             let _ = Place::new(&self.open, |open| open.pay_owed()).come_up();
         }

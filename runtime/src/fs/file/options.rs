@@ -116,6 +116,8 @@ impl OpenOptions {
     }
 
     /// Further flags of `open(2)`, such as `libc::O_NOFOLLOW`.
+    ///
+    /// With `libc::O_NONBLOCK` what would have to wait, on a FIFO say, is the error `WouldBlock`.
     pub fn custom_flags(&mut self, flags: i32) -> &mut Self {
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut self.options, flags);
         self
