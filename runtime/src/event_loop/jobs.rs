@@ -49,24 +49,31 @@ pub(super) struct Jobs {
 struct Entry {
     stage: Stage<Ended>,
     /// Until it is used, or the end is here. It may outlive the start of the job: then it is void.
-    ticket: Option<Queued>,
+    ticket: Option<Ticket>,
     carried: Carried,
     lane: Lane,
     /// The call that submitted it.
     location: &'static Location<'static>,
-    /// If it can be ended while it runs.
-    steps: Option<Steps>,
+    rare: Option<Box<Rare>>,
     /// Whether it is in the count of those that are wanted: see `Liveness::jobs`.
     counts: bool,
     /// It was cancelled though it runs: what it gives is not wanted, and its end is under way.
     is_given_up: bool,
 }
 
-/// A job's place in a pool.
-struct Queued {
-    /// `None`: that of the loop. Most are, and their pool is not counted for each.
+/// What most jobs do not have; it goes with the end.
+struct Rare {
+    /// If it can be ended while it runs.
+    steps: Option<Steps>,
+    /// If it is in another pool than that of the loop.
     pool: Option<Pool>,
+}
+
+/// Where a job stands.
+struct Place {
     ticket: Ticket,
+    /// `None`: in that of the loop.
+    pool: Option<Pool>,
 }
 
 impl Entry {
@@ -76,8 +83,15 @@ impl Entry {
 
     /// Ends a job at its next step; false if it has none, or is done.
     fn stop(&self) -> bool {
-        let steps = self.steps.as_ref().filter(|_| self.is_under_way());
+        let steps = self.rare.as_ref().and_then(|rare| rare.steps.as_ref());
+        let steps = steps.filter(|_| self.is_under_way());
         steps.inspect(|steps| steps.stop()).is_some()
+    }
+
+    /// Takes the job's place in a pool, to cancel it there.
+    fn take_place(&mut self) -> Option<Place> {
+        let pool = self.rare.as_mut().and_then(|rare| rare.pool.take());
+        Some(Place { ticket: self.ticket.take()?, pool })
     }
 }
 
@@ -158,14 +172,22 @@ impl State {
             let stage = Stage::Here(Ended::Undone(Box::new(Undone::LoopGone)));
             let counts = false;
             let is_given_up = false;
-            let entry =
-                Entry { stage, ticket: None, carried, lane, location, steps, counts, is_given_up };
+            let entry = Entry {
+                stage,
+                ticket: None,
+                carried,
+                lane,
+                location,
+                rare: None,
+                counts,
+                is_given_up,
+            };
             return self.jobs.entries.with(|entries| entries.insert(entry));
         }
         let key = self.jobs.entries.with(|entries| entries.next_key());
         let job = pool::job(LoopAddress(self.id), key, work);
         let (ticket, refused) = match send(pool.unwrap_or_else(|| self.pool()), job) {
-            Ok(ticket) => (Some(Queued { pool: pool.cloned(), ticket }), None),
+            Ok(ticket) => (Some(ticket), None),
             Err(Refused { job, error }) => {
                 self.fail(key, Undone::Refused(error));
                 (None, Some(job))
@@ -173,7 +195,9 @@ impl State {
         };
         let stage = Stage::Open;
         let (counts, is_given_up) = (true, false);
-        let entry = Entry { stage, ticket, carried, lane, location, steps, counts, is_given_up };
+        let has_rare = steps.is_some() || pool.is_some();
+        let rare = has_rare.then(|| Box::new(Rare { steps, pool: pool.cloned() }));
+        let entry = Entry { stage, ticket, carried, lane, location, rare, counts, is_given_up };
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
         self.jobs.under_way.set(self.jobs.under_way.get() + 1);
@@ -184,8 +208,8 @@ impl State {
     }
 
     /// Takes a job back, if it had not started.
-    fn take_back(&self, queued: Queued) -> Option<Box<dyn Job>> {
-        let Queued { pool, ticket } = queued;
+    fn take_back(&self, place: Place) -> Option<Box<dyn Job>> {
+        let Place { ticket, pool } = place;
         pool.as_ref().unwrap_or_else(|| self.pool()).cancel(ticket)
     }
 
@@ -214,7 +238,7 @@ impl State {
                 self.jobs.under_way.set(self.jobs.under_way.get() - 1);
             }
             self.release(entry);
-            entry.ticket = None;
+            (entry.ticket, entry.rare) = (None, None);
             let settled = entry.stage.settle(ended);
             if matches!(entry.stage, Stage::Taken) {
                 entries.remove(key);
@@ -262,9 +286,9 @@ impl State {
             }
             self.release(entry);
             entry.stop();
-            entry.ticket.take()
+            entry.take_place()
         });
-        let job = ticket.flatten().and_then(|queued| self.take_back(queued));
+        let job = ticket.flatten().and_then(|place| self.take_back(place));
         if job.is_some() {
             self.jobs.under_way.set(self.jobs.under_way.get() - 1);
             drop(self.jobs.remove(key));
@@ -294,11 +318,11 @@ impl State {
         let unwanted = self.jobs.with(key, |entry| match entry.carried {
             Carried::IfWanted | Carried::ForHandle => {
                 entry.stop();
-                entry.ticket.take()
+                entry.take_place()
             }
             Carried::Out => None,
         });
-        let mut job = unwanted.flatten().and_then(|queued| self.take_back(queued));
+        let mut job = unwanted.flatten().and_then(|place| self.take_back(place));
         guard(&mut || drop(job.take()));
         let mut settled = Some(self.settle(key, Ended::Undone(Box::new(Undone::LoopGone))));
         guard(&mut || settled.take().into_iter().for_each(Settled::abandon));
@@ -347,7 +371,7 @@ impl JobOwner for State {
     }
 
     fn cancel_job(&self, key: Key) -> bool {
-        let ticket = self.jobs.with(key, |entry| entry.ticket.take()).flatten();
+        let ticket = self.jobs.with(key, |entry| entry.take_place()).flatten();
         let Some(queued) = ticket else { return false };
         let Some(job) = self.take_back(queued) else { return self.give_up(key) };
         // First: if the drop of the job panics, the request is over all the same.

@@ -72,6 +72,8 @@ struct Entrance {
     /// Calls not answered yet. Any sleeping worker may answer any call, so a wake-up out of the
     /// blue does no harm.
     calls: u16,
+    /// Threads may have to be started yet, or times are taken.
+    needs_care: bool,
     jobs: Back,
     /// No handle is left: who finds nothing to do ends.
     is_closing: bool,
@@ -110,6 +112,7 @@ impl Crew {
             coming: 0,
             idle: 0,
             calls: 0,
+            needs_care: true,
             is_closing: false,
             stack_bytes: STACK_BYTES,
         };
@@ -134,13 +137,10 @@ impl Crew {
     pub(super) fn submit(
         self: &Arc<Self>,
         lane: Lane,
-        mut job: Box<dyn Job>,
+        job: Box<dyn Job>,
     ) -> Result<Ticket, Refused> {
-        if self.records_times.load(Relaxed) {
-            job = times::timed(job, &self.times[lane as usize]);
-        }
         let mut back = self.back.lock();
-        if lane == Lane::Slow || usize::from(back.started) < self.size {
+        if lane == Lane::Slow || back.needs_care {
             drop(back);
             return self.submit_with_care(lane, job);
         }
@@ -155,12 +155,15 @@ impl Crew {
         Ok(ticket)
     }
 
-    /// Submits what a thread may have to be started for, or may have to wait.
+    /// Submits what a thread may have to be started for, what may have to wait, and what is timed.
     fn submit_with_care(
         self: &Arc<Self>,
         lane: Lane,
-        job: Box<dyn Job>,
+        mut job: Box<dyn Job>,
     ) -> Result<Ticket, Refused> {
+        if self.records_times.load(Relaxed) {
+            job = times::timed(job, &self.times[lane as usize]);
+        }
         let mut front = self.front.lock();
         let mut back = self.back.lock();
         let free = usize::from(back.idle + back.on_the_way());
@@ -169,6 +172,7 @@ impl Crew {
             match self.start(&back) {
                 Ok(()) => {
                     back.started += 1;
+                    self.settle(&mut back);
                     back.coming += 1;
                 }
                 Err(error) if back.started == 0 => {
@@ -204,7 +208,15 @@ impl Crew {
     }
 
     pub(super) fn record_times(&self, on: bool) {
+        let mut back = self.back.lock();
         self.records_times.store(on, Relaxed);
+        self.settle(&mut back);
+    }
+
+    /// Notes whether a job may be queued without a further look.
+    fn settle(&self, back: &mut Entrance) {
+        let may_start = usize::from(back.started) < self.size;
+        back.needs_care = may_start || self.records_times.load(Relaxed);
     }
 
     /// Takes a job back that no worker has taken.
