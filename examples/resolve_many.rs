@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 use futures_lite::AsyncReadExt;
 use runtime::sync::{AbortController, AbortSignal};
-use runtime::{dns, exit, signal, spawn};
+use runtime::{Aborted, dns, exit, signal, spawn};
 
 struct Work {
     names: RefCell<VecDeque<(usize, String)>>,
@@ -82,10 +82,8 @@ async fn main() -> runtime::Result {
 
 async fn worker(work: Rc<Work>) -> runtime::Result {
     while let Some((at, name)) = work.take() {
-        match work.signal.race(dns::lookup(&name)).await {
-            Ok(found) => work.answered(at, &name, found)?,
-            Err(aborted) => work.answered(at, &name, Err(aborted.into()))?,
-        }
+        let found = dns::lookup(&name).abort_on(&work.signal).await;
+        work.answered(at, &name, found)?;
     }
     Ok(())
 }
@@ -93,13 +91,8 @@ async fn worker(work: Rc<Work>) -> runtime::Result {
 /// The same by callbacks: each answer begins the next lookup.
 fn next(work: Rc<Work>) {
     let Some((at, name)) = work.take() else { return };
-    let request = dns::lookup(&name);
-    let (id, signal) = (request.id(), work.signal.clone());
-    let listener = signal.on_abort(move || {
-        id.cancel();
-    });
+    let request = dns::lookup(&name).abort_on(&work.signal);
     request.callback(move |found| -> runtime::Result {
-        listener.remove();
         work.answered(at, &name, found)?;
         next(work);
         Ok(())
@@ -140,6 +133,7 @@ impl Work {
     fn print(&self, line: io::Result<String>) -> io::Result<()> {
         match line {
             Ok(line) => writeln!(io::stdout(), "{line}"),
+            Err(error) if Aborted::is_in(&error) => Ok(()),
             Err(error) => {
                 self.exit_code.set(self.exit_code.get().max(1));
                 writeln!(io::stderr(), "{error}")

@@ -16,7 +16,7 @@ use std::thread;
 
 use behaviour::{Deadline, EventLog, tell};
 use runtime::sync::AbortController;
-use runtime::{Cancelled, Loop, LoopGone, dns, fs, ms, set_timeout, spawn_blocking, time};
+use runtime::{Aborted, Cancelled, Loop, LoopGone, dns, fs, ms, set_timeout, spawn_blocking, time};
 use tcp_support::{assert_passed, child, child_argument};
 
 /// What the FIFO is there for.
@@ -187,7 +187,8 @@ fn a_lookup_that_runs_keeps_nothing_alive_once_it_is_dropped() {
     let (controller, lookup) = (AbortController::new(), dns::lookup(BLOCKED));
     let signal = controller.signal();
     set_timeout(ms(1), move || controller.abort());
-    assert!(lp.block_on(signal.race(lookup)).is_err());
+    let aborted = lp.block_on(lookup.abort_on(&signal)).unwrap_err();
+    assert!(Aborted::is_in(&aborted));
     assert!(!lp.run().unwrap());
 }
 
