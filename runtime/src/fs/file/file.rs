@@ -18,7 +18,7 @@ use crate::request::Request;
 ///   [`write`](Self::write), [`seek`](Self::seek), [`lines`](Self::lines);
 /// - as a stream of bytes, by [`AsyncRead`](futures_io::AsyncRead), [`AsyncWrite`](futures_io::AsyncWrite) and
 ///   [`AsyncSeek`](futures_io::AsyncSeek), which are at the position, too, and make a job of many
-///   small steps.
+///   small steps. `write_all`, `copy` and the like are those of futures-lite or futures-util.
 ///
 /// A question (`read_at`, `metadata`) sees what was written before by this file. Clones are one file: they
 /// share the position, and what was read ahead or accepted. It may go to other threads; what it is asked for goes
@@ -27,24 +27,27 @@ use crate::request::Request;
 /// On a `&mut File` the traits' `write` and `seek` come before the ones of the same names here: they take a
 /// `&[u8]`, and do not wait for the system.
 ///
+/// # Ordering
+/// Results come in the poll phase. Operations at the position are carried out in the order of the calls; their
+/// results, and all others, come in any order.
+///
 /// # Examples
 /// ```
-/// use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 /// use runtime::fs::File;
 ///
 /// #[runtime::main]
 /// async fn main() -> std::io::Result<()> {
 ///     # let path = std::env::temp_dir().join(format!("file-example-{}", std::process::id()));
-///     let mut out = File::create(&path).await?;
-///     for number in 0..1000 {
-///         out.write_all(format!("{number}\n").as_bytes()).await?; // into memory
+///     let out = File::create(&path).await?;
+///     for number in 0..3 {
+///         out.write(format!("line {number}\n")).detach(); // in this order
 ///     }
-///     out.close().await?; // it is written, and nothing failed
+///     out.close().await?; // all is written, and nothing failed
 ///
-///     let mut file = File::open(&path).await?;
-///     let mut text = String::new();
-///     file.read_to_string(&mut text).await?;
-///     assert!(text.ends_with("999\n"));
+///     let mut lines = File::open(&path).await?.lines();
+///     while let Some(line) = lines.next_line().await? {
+///         println!("{line}");
+///     }
 ///     # std::fs::remove_file(path)
 /// }
 /// ```
