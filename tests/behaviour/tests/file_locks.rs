@@ -176,10 +176,10 @@ fn holder(path: &std::path::Path) -> Child {
         .args(["--exact", "a_lock_of_another_process_is_waited_for", "--nocapture"])
         .env(CHILD, path)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("has the lock")));
     child
 }
@@ -190,7 +190,7 @@ fn a_lock_of_another_process_is_waited_for() {
         let mut lp = Loop::new().unwrap();
         let file = lp.block_on(async { File::open(path).await }).unwrap();
         lp.block_on(async { file.lock().await }).unwrap();
-        println!("has the lock");
+        behaviour::tell("has the lock");
         std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
         std::process::exit(0);
     }

@@ -140,7 +140,7 @@ impl File {
     /// [`write_all_at`](Self::write_all_at) goes on until all is written.
     ///
     /// It is carried out even if the request is dropped, and keeps the loop alive until then. A file
-    /// [opened to append](OpenOptions::append) is written at its end on Linux, whatever `offset` says.
+    /// [opened to append](super::OpenOptions::append) is written at its end on Linux, whatever `offset` says.
     ///
     /// # Errors
     /// Those of the system; `InvalidInput` if `offset` is more than 2^63 - 1.
@@ -150,8 +150,6 @@ impl File {
     ///
     /// # Cancel safety
     /// Dropping the request changes nothing.
-    ///
-    /// [`OpenOptions::append`]: super::OpenOptions::append
     #[track_caller]
     pub fn write_at(&self, bytes: impl Into<Vec<u8>>, offset: u64) -> Request<usize> {
         let bytes = bytes.into();
