@@ -399,10 +399,11 @@ fn a_dropped_request_leaves_the_line_and_its_effect_is_carried_out() {
 fn a_detached_request_reports_that_it_was_aborted() {
     let (mut lp, log, go, _guard) = with_a_busy_pool();
     let _here = lp.enter();
+    let scratch = Scratch::new("detached");
     let (controller, signal) = pair();
     let told = log.clone();
     on_unhandled(move |thrown| told.push(thrown.to_string()));
-    fs::write("nowhere", "").abort_on(&signal).detach();
+    fs::write(scratch.file("unwritten"), "").abort_on(&signal).detach();
     controller.abort();
     go.send(()).unwrap();
     lp.run().unwrap();
