@@ -163,6 +163,7 @@ fn it_is_a_stream_without_an_end() {
         let ticks = interval(ms(10)).take(3);
         let all: Vec<_> = ticks.map(|due| due - start).collect().await;
         assert_eq!(all, [ms(0), ms(10), ms(20)]);
+        assert_eq!(Instant::now() - start, ms(20));
     });
 }
 
