@@ -84,13 +84,11 @@ fn replace(path: &Path, contents: &[u8], steps: &Steps) -> io::Result<()> {
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        match std::fs::symlink_metadata(&path) {
-            Ok(found) if found.is_symlink() => {
-                path = parent(&path).join(std::fs::read_link(&path)?)
-            }
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => return Ok(path),
+        // What else is wrong, who looks next is told.
+        if !std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            return Ok(path);
         }
+        path = parent(&path).join(std::fs::read_link(&path)?);
     }
     // The system says what it says of too many.
     std::fs::metadata(&path)?;
