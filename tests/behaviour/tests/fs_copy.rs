@@ -1,4 +1,5 @@
 //! Files and trees are copied, with progress, limits and ends half-way.
+#![cfg_attr(not(unix), allow(unused, reason = "other kinds of errors are not tested there"))]
 
 #[path = "fs_support/mod.rs"]
 mod fs_support;
@@ -123,6 +124,7 @@ fn a_file_copied_to_itself_is_left_as_it_is() {
     assert_eq!(std::fs::read(&from).unwrap(), b"contents");
 }
 
+#[cfg(unix)]
 #[test]
 fn what_can_not_be_copied_names_both_paths_and_leaves_nothing() {
     let _guard = Deadline::secs(20);
@@ -551,6 +553,7 @@ fn an_exclusive_tree_replaces_no_file_and_goes_on_if_it_is_told_to() {
     assert!(to.join("a/b/c/4").exists());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_tree_that_can_not_be_copied_says_why() {
     let _guard = Deadline::secs(20);

@@ -1,4 +1,5 @@
 //! Directories are made, listed and removed, by await and by callback.
+#![cfg_attr(not(unix), allow(unused, reason = "other kinds of errors are not tested there"))]
 
 #[path = "fs_support/mod.rs"]
 mod fs_support;
@@ -63,6 +64,7 @@ fn a_directory_is_made_and_removed_by_await_and_by_callback() {
     assert!(!path.exists());
 }
 
+#[cfg(unix)]
 #[test]
 fn what_can_not_be_made_or_removed_is_named() {
     let _guard = Deadline::secs(20);
@@ -97,6 +99,7 @@ fn what_can_not_be_made_or_removed_is_named() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn all_that_are_missing_are_made_and_those_that_are_there_will_do() {
     let _guard = Deadline::secs(20);
@@ -141,6 +144,7 @@ fn what_has_an_effect_is_carried_out_though_the_request_is_dropped() {
 
 // --- scandir ---
 
+#[cfg(unix)]
 #[test]
 fn a_list_is_sorted_by_the_bytes_of_the_names_and_has_no_dots() {
     let _guard = Deadline::secs(20);
@@ -177,6 +181,7 @@ fn a_list_of_nothing_is_empty_and_comes_by_callback_in_poll() {
     log.expect(["script", "0", "immediate"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_can_not_be_listed_is_named() {
     let _guard = Deadline::secs(20);
