@@ -6,22 +6,22 @@
 //! ```
 //!
 //! Each number is a round of so many jobs, which are all begun together; without any they are 1, 2, 4, 5 and 8. On
-//! 4 cores the first line above prints something like this:
+//! 2 cores that had other work too the first line above printed this:
 //!
 //! ```text
-//! a pool of 4 threads on 4 cores
+//! a pool of 4 threads on 2 cores
 //!  jobs  all done  the first  the last  mean wait
-//!     1     71 ms      71 ms     71 ms          0 ms
-//!     2     72 ms      71 ms     72 ms          0 ms
-//!     4     78 ms      74 ms     78 ms          0 ms
-//!     5    149 ms      75 ms    149 ms         75 ms
-//!     8    155 ms      76 ms    155 ms         78 ms
-//! the loop went round 98 times meanwhile, and was never held up for more than 6 ms
+//!     1    124 ms     124 ms    124 ms          1 ms
+//!     2    243 ms     231 ms    243 ms          0 ms
+//!     4    449 ms     445 ms    449 ms          4 ms
+//!     5    403 ms     287 ms    403 ms         65 ms
+//!     8    566 ms     299 ms    566 ms        165 ms
+//! the loop went round 209 times meanwhile, and was never held up for more than 39 ms
 //! ```
 //!
-//! The fifth job waits for a thread. More threads than cores share these: with `UV_THREADPOOL_SIZE=8` nothing
-//! waits, and all eight take twice as long. It is `crypto.pbkdf2` in Node that is measured like this; there, too,
-//! files and names wait behind the hashes, here they go before those that have not begun.
+//! The fifth job waits for a thread. More threads than cores share these: with `UV_THREADPOOL_SIZE=8` none of the
+//! eight waits, and all of them end late, together. It is `crypto.pbkdf2` in Node that is measured like this; there,
+//! too, the fifth waits.
 
 use std::cell::Cell;
 use std::error::Error;
