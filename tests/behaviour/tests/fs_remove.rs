@@ -246,6 +246,37 @@ fn a_directory_that_becomes_a_link_to_a_victim_leads_nobody_out() {
     }
 }
 
+#[test]
+fn what_was_a_directory_when_it_was_listed_may_be_gone_or_a_link_when_its_turn_comes() {
+    let _guard = Deadline::secs(120);
+    let (dir, victims) = (TempDir::new(), TempDir::new());
+    grow(&victims.join("victim"), 2, 2);
+    let before = walk_all(victims.path());
+    let full = 5000;
+    let parts: Vec<PathBuf> = (0..5).map(|n| dir.join(format!("tree/{n}"))).collect();
+    for part in &parts {
+        std::fs::create_dir_all(part).unwrap();
+        (0..full).for_each(|n| std::fs::write(part.join(n.to_string()), "").unwrap());
+    }
+    std::fs::create_dir(dir.join("aside")).unwrap();
+    let count = |part: &PathBuf| std::fs::read_dir(part).map_or(0, Iterator::count);
+    Loop::new().unwrap().block_on(async {
+        let removed = fs::remove_dir_all(dir.join("tree"));
+        // All five were listed by one call when the first of them is being emptied.
+        while parts.iter().all(|part| count(part) == full) {}
+        let waiting: Vec<_> = parts.iter().filter(|part| count(part) == full).collect();
+        for (n, part) in waiting.into_iter().enumerate() {
+            // Too late for one that has begun meanwhile: it goes, or that it was moved is told.
+            if std::fs::rename(part, dir.join(format!("aside/{n}"))).is_ok() && n % 2 == 0 {
+                let _ = symlink(victims.join("victim"), part);
+            }
+        }
+        removed.await.unwrap();
+    });
+    assert!(!dir.join("tree").exists());
+    assert_eq!(walk_all(victims.path()), before);
+}
+
 fn walk_all(dir: &Path) -> usize {
     let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
     entries.map(|entry| 1 + if entry.path().is_dir() { walk_all(&entry.path()) } else { 0 }).sum()
