@@ -6,7 +6,7 @@ use behaviour::Deadline;
 use futures_lite::StreamExt;
 use futures_lite::future::poll_once;
 use loop_support::{manual, real};
-use runtime::time::{Duration, Instant, MissedTickBehavior, interval, interval_at, sleep, timeout};
+use runtime::time::{Duration, Instant, MissedTickBehavior, interval, interval_at, timeout};
 use runtime::{Clock, Loop, ms, secs, set_timeout, spawn};
 
 use MissedTickBehavior::{Burst, Delay, Skip};

@@ -174,7 +174,10 @@ fn notify_callback(log: &EventLog) -> Box<dyn FnMut(u32)> {
 fn notify_future(log: &EventLog) -> Box<dyn FnMut(u32)> {
     let notify = Notify::new();
     let (mut note, notified) = (noting(log), notify.notified());
-    drop(spawn(async move { note(notified.await) }));
+    drop(spawn(async move {
+        notified.await;
+        note(());
+    }));
     once(move || notify.notify_one())
 }
 
@@ -209,7 +212,10 @@ fn abort_callback(log: &EventLog) -> Box<dyn FnMut(u32)> {
 fn abort_future(log: &EventLog) -> Box<dyn FnMut(u32)> {
     let controller = AbortController::new();
     let (mut note, signal) = (noting(log), controller.signal());
-    drop(spawn(async move { note(signal.aborted().await) }));
+    drop(spawn(async move {
+        signal.aborted().await;
+        note(());
+    }));
     aborting(controller)
 }
 
