@@ -93,9 +93,9 @@ impl CopyOptions {
     /// Calls `f` on the loop's thread with the bytes that are copied, and all that are to be copied as
     /// far as that is known: of a tree it grows while directories are read.
     ///
-    /// It is called in the poll phase, at most once an iteration, each time followed by a checkpoint. If
-    /// the copy is made, the last call has the final values; the result comes after it, to a callback in
-    /// the pending phase.
+    /// It is called in the poll phase, each time followed by a checkpoint: once an iteration, however often
+    /// there was news, and once more for the end. If the copy is made, that last call has the final
+    /// values; the result comes after it, to a callback in the pending phase.
     pub fn progress<R: Outcome>(mut self, mut f: impl FnMut(u64, u64) -> R + 'static) -> Self {
         self.progress = Some(Box::new(move |copied, total| f(copied, total).into_result()));
         self
