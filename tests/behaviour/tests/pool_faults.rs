@@ -2,7 +2,6 @@
 
 mod pool_support;
 
-use std::io::ErrorKind;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
@@ -191,7 +190,7 @@ fn child_gets_no_thread() {
     let holding = held.clone();
     let error = none.execute(move || drop(holding)).unwrap_err();
     assert!(error.to_string().contains("could start no thread"), "{error}");
-    assert_ne!(error.kind(), ErrorKind::WouldBlock, "who retries on that would spin");
+    assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "who retries on that would spin");
     let holding = held.clone();
     none.set_queue_limit(0);
     let permit = none.try_reserve().unwrap();
@@ -207,7 +206,7 @@ fn child_gets_no_thread() {
     let mut other = on(&none);
     let error = other.block_on(async { fs::metadata(".").await.unwrap_err() });
     assert!(error.to_string().contains("could start no thread"), "{error}");
-    assert_ne!(error.kind(), ErrorKind::WouldBlock);
+    assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[cfg(target_os = "linux")]
