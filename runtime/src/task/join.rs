@@ -34,8 +34,18 @@ use crate::error::{JoinError, Outcome, Uncaught};
 /// }
 /// ```
 pub struct JoinHandle<T> {
-    joined: Option<Joined<T>>,
+    hold: Option<Hold<T>>,
     aborts_on_drop: bool,
+}
+
+/// What a handle has. Few are tied to anything, and the others pay nothing for it.
+enum Hold<T> {
+    Plain(Joined<T>),
+    Tied(Box<Tied<T>>),
+}
+
+struct Tied<T> {
+    joined: Joined<T>,
     /// What is dropped when the result was given out, or the handle goes.
     tie: Option<Box<dyn Any>>,
 }
@@ -48,15 +58,28 @@ enum Joined<T> {
 impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn of_task(task: Join<T>) -> Self {
-        Self { joined: Some(Joined::Task(task)), aborts_on_drop: false, tie: None }
+        Self { hold: Some(Hold::Plain(Joined::Task(task))), aborts_on_drop: false }
     }
 
     pub(crate) fn of_job(job: JobHandle<Result<T, JoinError>>) -> Self {
-        Self { joined: Some(Joined::Job(job)), aborts_on_drop: false, tie: None }
+        Self { hold: Some(Hold::Plain(Joined::Job(job))), aborts_on_drop: false }
     }
 
     fn joined(&self) -> &Joined<T> {
-        self.joined.as_ref().expect("taken only by methods that consume the handle")
+        match &self.hold {
+            Some(Hold::Plain(joined)) => joined,
+            Some(Hold::Tied(tied)) => &tied.joined,
+            None => unreachable!("taken only by methods that consume the handle"),
+        }
+    }
+
+    /// Takes out what it has: for methods that consume the handle.
+    fn take(&mut self) -> (Joined<T>, Option<Box<dyn Any>>) {
+        match self.hold.take() {
+            Some(Hold::Plain(joined)) => (joined, None),
+            Some(Hold::Tied(tied)) => (tied.joined, tied.tie),
+            None => unreachable!("taken only by methods that consume the handle"),
+        }
     }
 
     /// Ends the task: its future is dropped at its next turn, a microtask, and the result is
@@ -80,8 +103,9 @@ impl<T> JoinHandle<T> {
 
     /// Keeps `tie` until the result was given out, or the handle is dropped.
     pub(crate) fn tie(&mut self, tie: impl Any) {
-        let former = self.tie.take();
-        self.tie = Some(Box::new((tie, former)));
+        let (joined, former) = self.take();
+        let tie: Option<Box<dyn Any>> = Some(Box::new((tie, former)));
+        self.hold = Some(Hold::Tied(Box::new(Tied { joined, tie })));
     }
 
     /// Whether the result is there, or will never come.
@@ -106,15 +130,14 @@ impl<T: 'static> JoinHandle<T> {
     /// For a task, `f` is a microtask queued when the task ends. For a job in the pool it is a
     /// callback of the poll phase, followed by a checkpoint.
     pub fn callback<R: Outcome>(mut self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
-        let tie = self.tie.take();
-        match (self.joined.take(), tie) {
-            (Some(Joined::Job(job)), None) => job.callback(f),
+        match self.take() {
+            (Joined::Job(job), None) => job.callback(f),
             // A larger closure, which takes an allocation mostly.
-            (Some(Joined::Job(job)), Some(tie)) => job.callback(move |result| {
+            (Joined::Job(job), Some(tie)) => job.callback(move |result| {
                 drop(tie);
                 f(result)
             }),
-            (Some(Joined::Task(task)), tie) => {
+            (Joined::Task(task), tie) => {
                 let (executor, is_finished) = (task.executor(), task.is_finished());
                 let waiting = async move {
                     let result = ended(task).await;
@@ -123,7 +146,6 @@ impl<T: 'static> JoinHandle<T> {
                 };
                 run_callback(&executor, is_finished, waiting);
             }
-            (None, _) => unreachable!("taken only by methods that consume the handle"),
         }
     }
 }
@@ -151,7 +173,7 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
     /// Lets the task go: nobody waits, but its `Err` goes to [`on_unhandled`](crate::on_unhandled),
     /// where a dropped handle's would vanish.
     pub fn detach(mut self) {
-        let tie = self.tie.take();
+        let (joined, tie) = self.take();
         let report = |executor: &Executor, result: Result<Result<(), E>, JoinError>| {
             drop(tie);
             match result {
@@ -160,8 +182,8 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
                 Ok(Ok(())) | Err(JoinError::Cancelled) => {}
             }
         };
-        match self.joined.take() {
-            Some(Joined::Task(task)) => {
+        match joined {
+            Joined::Task(task) => {
                 let (executor, is_finished) = (task.executor(), task.is_finished());
                 let reporting = executor.clone();
                 let waiting = async move {
@@ -170,11 +192,10 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
                 };
                 run_callback(&executor, is_finished, waiting);
             }
-            Some(Joined::Job(job)) => {
+            Joined::Job(job) => {
                 let executor = job.executor();
                 job.callback(move |result| report(&executor, result));
             }
-            None => unreachable!("taken only by methods that consume the handle"),
         }
     }
 }
@@ -191,11 +212,28 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = match self.joined.as_mut() {
-            Some(Joined::Task(task)) => task.poll(cx).map(joined),
-            Some(Joined::Job(job)) => job.poll(cx),
+        match &mut self.hold {
+            Some(Hold::Plain(joined)) => joined.poll(cx),
+            Some(Hold::Tied(tied)) => tied.poll(cx),
             None => unreachable!("taken only by methods that consume the handle"),
-        };
+        }
+    }
+}
+
+impl<T> Joined<T> {
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        match self {
+            Self::Task(task) => task.poll(cx).map(joined),
+            Self::Job(job) => job.poll(cx),
+        }
+    }
+}
+
+impl<T> Tied<T> {
+    #[inline(never)]
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let polled = self.joined.poll(cx);
         if polled.is_ready() {
             drop(self.tie.take());
         }
@@ -205,10 +243,13 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.aborts_on_drop && self.joined.is_some() {
+        if self.hold.is_none() {
+            return;
+        }
+        if self.aborts_on_drop {
             self.abort();
         }
-        if let Some(Joined::Job(job)) = &self.joined {
+        if let Joined::Job(job) = self.joined() {
             job.detach();
         }
     }
