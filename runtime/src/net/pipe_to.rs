@@ -110,6 +110,7 @@ impl<S: ByteSource, T: ByteStream> Pipe<S, T> {
 
     fn target_failed(&self, error: io::Error) {
         let Some((source, target)) = self.ends.with(|ends| ends.clone()) else { return };
+        // What a close cancels says less than what it was closed for.
         let is_closed = target.is_closing() && Cancelled::is_in(&error);
         self.finish(Err(if is_closed { why_closed(&target) } else { error }));
         source.leave();
@@ -160,8 +161,8 @@ impl<S: ByteSource, T: ByteStream> Pipe<S, T> {
     }
 }
 
-fn why_closed(target: &Handle) -> io::Error {
-    target.ending().unwrap_or_else(|| Closed.into())
+fn why_closed(target: &impl ByteStream) -> io::Error {
+    target.why_ended().unwrap_or_else(|| Closed.into())
 }
 
 impl<S: ByteSource, T: ByteStream> Drop for Pipe<S, T> {
@@ -193,21 +194,21 @@ impl<S: ByteSource, T: ByteStream> Drop for Reading<S, T> {
 struct TargetClosed<S: ByteSource, T: ByteStream>(Weak<Pipe<S, T>>);
 
 impl<S: ByteSource, T: ByteStream> TargetClosed<S, T> {
-    fn tell(&self, closed: io::Result<()>) {
+    fn tell(&self) {
         if let Some(pipe) = self.0.upgrade() {
-            pipe.target_failed(closed.err().unwrap_or_else(|| Closed.into()));
+            pipe.target_failed(Cancelled.into());
         }
     }
 }
 
 impl<S: ByteSource, T: ByteStream> Onward<io::Result<()>> for TargetClosed<S, T> {
-    fn settle(&self, closed: io::Result<()>, d: &mut Dispatcher<'_>) -> Flow {
-        self.tell(closed);
+    fn settle(&self, _: io::Result<()>, d: &mut Dispatcher<'_>) -> Flow {
+        self.tell();
         d.checkpoint()
     }
 
-    fn settle_later(&self, closed: io::Result<()>) {
-        self.tell(closed);
+    fn settle_later(&self, _: io::Result<()>) {
+        self.tell();
     }
 
     /// The loop goes away, and with it the pipe.

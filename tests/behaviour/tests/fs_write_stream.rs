@@ -441,8 +441,10 @@ fn what_keeps_the_loop_alive_is_told() {
     stream.write("a");
     stream.write("b");
     let _finished = stream.finish();
-    let active: Vec<_> =
+    let mut active: Vec<_> =
         lp.active_resources().iter().map(|one| (one.kind(), one.count())).collect();
+    // The job may be done already, and on its way home.
+    active.retain(|(kind, _)| *kind != ActiveKind::Queued);
     assert_eq!(active, [(ActiveKind::Write, 2), (ActiveKind::Shutdown, 1), (ActiveKind::Fs, 1)]);
     lp.run().unwrap();
     assert!(lp.active_resources().is_empty());

@@ -99,17 +99,19 @@ fn a_slow_writer_holds_the_reader_back() {
     let (mut lp, dir, _guard) = start();
     let _here = lp.enter();
     fs::write(dir.join("from"), pattern(16 * MIB)).unwrap();
-    let (near, far) = TcpStream::pair().unwrap();
+    // A pipe, of which the system keeps as much as ever: a socket's share grows.
+    let (far, near) = Pipe::pair().unwrap();
     let from = read_stream(dir.join("from"));
     let piped = pipe(from.clone(), near.clone());
     lp.block_on(async {
+        while !near.is_full() {
+            a_while().await;
+        }
         a_while().await;
-        // What the system keeps for a connection differs; it is less than all.
         let read = from.bytes_read();
-        assert!(near.write_queue_size() <= 3 * 64 * 1024);
+        assert!(read < MIB as u64, "{read} bytes were read");
         a_while().await;
         assert_eq!(from.bytes_read(), read, "it reads on though nobody takes anything");
-        assert!(read < 16 * MIB as u64);
         let mut left = 16 * MIB;
         let mut buffer = vec![0; MIB];
         while left > 0 {
@@ -324,7 +326,7 @@ fn a_writer_that_is_closed_with_bytes_queued_says_closed() {
 fn a_cancel_closes_both_sides_and_leaves_half_a_file() {
     let (mut lp, dir, _guard) = start();
     let _here = lp.enter();
-    fs::write(dir.join("from"), pattern(64 * MIB)).unwrap();
+    fs::File::create(dir.join("from")).unwrap().set_len(64 * MIB as u64).unwrap();
     let (from, to) = (read_stream(dir.join("from")), write_stream(dir.join("to")));
     let (half, halfway) = (Rc::new(Cell::new(0)), from.clone());
     let seen = half.clone();
@@ -348,7 +350,7 @@ fn a_cancel_closes_both_sides_and_leaves_half_a_file() {
 fn an_abort_from_inside_of_the_progress_callback_closes_both_sides() {
     let (mut lp, dir, _guard) = start();
     let _here = lp.enter();
-    fs::write(dir.join("from"), pattern(64 * MIB)).unwrap();
+    fs::File::create(dir.join("from")).unwrap().set_len(64 * MIB as u64).unwrap();
     let (from, to) = (read_stream(dir.join("from")), write_stream(dir.join("to")));
     let (controller, calls) = (AbortController::new(), Rc::new(Cell::new(0)));
     let signal = controller.signal();

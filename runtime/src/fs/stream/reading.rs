@@ -29,12 +29,19 @@ impl Drop for CloseAfter<'_> {
     }
 }
 
-/// Gives the memory of a chunk back when its callback is over.
-struct Lent<'a>(&'a Reader, Vec<u8>);
+/// A chunk that a callback is lent: its memory comes back. An error of the callback must not lose what is
+/// behind it.
+struct Lent<'a> {
+    reader: &'a Rc<Reader>,
+    bytes: Vec<u8>,
+}
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.recycle(std::mem::take(&mut self.1));
+        self.reader.recycle(std::mem::take(&mut self.bytes));
+        if self.reader.calls_back() && self.reader.has_news() {
+            self.reader.pend();
+        }
     }
 }
 
@@ -96,10 +103,14 @@ impl Reader {
     fn go_on(self: &Rc<Self>) {
         self.update();
         if self.has_news() {
-            self.state().pending.push(Pending::Resource(self.clone()));
+            self.pend();
         } else {
             self.read_ahead();
         }
+    }
+
+    fn pend(self: &Rc<Self>) {
+        self.state().pending.push(Pending::Resource(self.clone()));
     }
 
     fn calls_back(&self) -> bool {
@@ -131,10 +142,7 @@ impl Reader {
             if taken < bytes.len() {
                 // The pool reads on while the callback works on this.
                 me.read_ahead();
-                let lent = Lent(me, bytes);
-                let result = me.call(&stream, Ok(&lent.1[taken..]));
-                drop(lent);
-                d.done(result)?;
+                me.tell_chunk(&stream, bytes, taken, d)?;
             }
         }
         // The callback, or a microtask after it, may have stopped, paused or closed; and begun anew.
@@ -152,9 +160,18 @@ impl Reader {
         }
     }
 
-    fn call(&self, stream: &ReadStream, data: io::Result<&[u8]>) -> Result {
+    fn tell_chunk(
+        self: &Rc<Self>,
+        stream: &ReadStream,
+        bytes: Vec<u8>,
+        taken: usize,
+        d: &mut Dispatcher<'_>,
+    ) -> Flow {
+        let lent = Lent { reader: self, bytes };
         let Some(mut callback) = self.on_read.take() else { return Ok(()) };
-        callback(stream, data)
+        let result = callback(stream, Ok(&lent.bytes[taken..]));
+        drop((callback, lent));
+        d.done(result)
     }
 
     /// The end, or the error: reading stops before it is told, and the stream closes afterwards.

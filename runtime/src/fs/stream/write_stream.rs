@@ -215,6 +215,10 @@ impl ByteStream for WriteStream {
     fn end(&self) -> Request<()> {
         self.finish()
     }
+
+    fn why_ended(&self) -> Option<io::Error> {
+        self.0.failure()
+    }
 }
 
 /// Gives the trait to the type and to its reference.

@@ -35,7 +35,7 @@ impl Drop for Settle<'_> {
 
 impl Writer {
     /// A copy of what ended the stream.
-    fn failure(&self) -> Option<io::Error> {
+    pub(super) fn failure(&self) -> Option<io::Error> {
         self.queue.with(|queue| queue.error.as_ref().map(again))
     }
 

@@ -31,6 +31,11 @@ pub trait ByteStream: sealed::Sealed + Clone + Deref<Target = Handle> + 'static 
     fn when_drained(&self) -> Request<()>;
     #[doc(hidden)]
     fn end(&self) -> Request<()>;
+    /// The error that ended it.
+    #[doc(hidden)]
+    fn why_ended(&self) -> Option<std::io::Error> {
+        self.ending()
+    }
 }
 
 pub(crate) mod sealed {
