@@ -50,6 +50,7 @@
 //! | [`read_link`] | `readlink` | `readlink` |
 //! | [`remove_dir`], [`remove_dir_all`] | `rmdir` | `rmdir`, `rm` |
 //! | [`remove_file`] | `unlink` | `unlink` |
+//! | [`read_stream`], [`write_stream`] | | `createReadStream`, `createWriteStream` |
 //! | [`rename`], [`rename_no_replace`] | `rename` | `rename` |
 //! | [`scandir`] | `scandir` | `readdir` |
 //! | [`set_times`], [`set_symlink_times`] | `utime`, `lutime` | `utimes`, `lutimes` |

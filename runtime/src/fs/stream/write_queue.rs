@@ -55,8 +55,12 @@ impl WriteQueue {
         }
     }
 
-    /// Bytes that are accepted and not written.
+    /// Bytes that are accepted and not written. After an error nothing is waited for; a job that was under way
+    /// may still bring some.
     pub(super) fn size(&self) -> usize {
+        if self.error.is_some() {
+            return 0;
+        }
         usize::try_from(self.accepted - self.written).unwrap_or(usize::MAX)
     }
 
@@ -104,7 +108,6 @@ impl WriteQueue {
 
     /// Everything that is queued ends with a copy of `error`.
     pub(super) fn fail(&mut self, error: io::Error) {
-        self.accepted = self.written;
         while let Some(request) = self.next_waiting() {
             self.finished.push_back((request, Err(again(&error))));
         }

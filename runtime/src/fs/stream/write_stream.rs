@@ -22,7 +22,7 @@ handle_type! {
     /// All byte streams and [`ReadStream`](super::ReadStream) can be piped to it: `pipe_to`, [`io::pipe`](crate::io::pipe).
     ///
     /// # Lifetime
-    /// What was accepted keeps the loop alive until it is written, whoever dropped what. The stream closes its
+    /// What was accepted keeps the loop alive until it is written, whoever dropped or unreferenced what. The stream closes its
     /// file by [`finish`](Self::finish), which alone tells the errors of that; with its last owner, when all is
     /// written; and after an error.
     ///
