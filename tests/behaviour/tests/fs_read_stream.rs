@@ -681,6 +681,43 @@ mod on_unix {
         assert_eq!((told.bytes.borrow().len(), told.ends.get()), (3, 1));
     }
 
+    /// In a process of its own, which has few descriptors.
+    #[test]
+    fn without_a_descriptor_a_stream_says_so_and_another_works_later() {
+        const NAME: &str = "on_unix::without_a_descriptor_a_stream_says_so_and_another_works_later";
+        if std::env::var_os("FEW_DESCRIPTORS").is_none() {
+            let this = std::env::current_exe().unwrap();
+            let script = "ulimit -n 40 && exec \"$0\" --exact \"$1\" --nocapture";
+            let mut child = Command::new("sh");
+            child.args(["-c", script]).arg(this).arg(NAME).env("FEW_DESCRIPTORS", "1");
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let (mut lp, dir, _guard) = start();
+        let _here = lp.enter();
+        let path = dir.join("file");
+        fs::write(&path, "abc").unwrap();
+        // The threads of the pool have theirs.
+        lp.block_on(runtime::fs::read(&path)).unwrap();
+        let mut files = Vec::new();
+        while let Ok(file) = fs::File::open("/dev/null") {
+            files.push(file);
+        }
+        lp.block_on(async {
+            let (reader, writer) = (read_stream(&path), runtime::fs::write_stream(&path));
+            let errors =
+                [reader.read(&mut [0; 4]).await.unwrap_err(), writer.finish().await.unwrap_err()];
+            for error in errors {
+                assert_eq!(runtime::raw_os_error(&error), Some(libc::EMFILE), "{error}");
+                assert_eq!(runtime::fs::Error::of(&error).unwrap().operation(), "open");
+            }
+            drop(files);
+            assert_eq!(read_stream(&path).read(&mut [0; 4]).await.unwrap(), 3);
+        });
+    }
+
     #[test]
     fn a_start_in_a_fifo_is_an_error_with_its_path() {
         let (mut lp, dir, _guard) = start();

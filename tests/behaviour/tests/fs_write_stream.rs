@@ -228,6 +228,33 @@ fn a_write_over_the_limit_closes_the_stream() {
 }
 
 #[test]
+fn a_stream_that_fails_while_a_job_is_under_way_counts_nothing() {
+    let (mut lp, dir, _guard) = start();
+    let _here = lp.enter();
+    fs::write(dir.join("other"), "x").unwrap();
+    let failed = Rc::new(Cell::new(0));
+    for _ in 0..100 {
+        let stream = write_stream(dir.join("file"));
+        stream.set_write_limit(0);
+        stream.write("abc");
+        // Its callback comes in the same poll phase as the end of the job, now and then before it.
+        let failed = failed.clone();
+        runtime::fs::metadata(dir.join("other")).callback(move |_| {
+            for _ in 0..2 {
+                let failed = failed.clone();
+                let stream = stream.clone();
+                stream.clone().write("x").callback(move |written| {
+                    failed.set(failed.get() + usize::from(written.is_err()));
+                    assert!(written.is_ok() || stream.write_queue_size() == 0);
+                });
+            }
+        });
+        lp.run().unwrap();
+    }
+    assert!(failed.get() >= 100, "{}", failed.get());
+}
+
+#[test]
 fn many_small_writes_are_few_jobs() {
     let (mut lp, dir, _guard) = start();
     let _here = lp.enter();
