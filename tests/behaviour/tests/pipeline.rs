@@ -107,11 +107,11 @@ fn a_slow_writer_holds_the_reader_back() {
         while !near.is_full() {
             a_while().await;
         }
-        a_while().await;
-        let read = from.bytes_read();
-        assert!(read < MIB as u64, "{read} bytes were read");
-        a_while().await;
-        assert_eq!(from.bytes_read(), read, "it reads on though nobody takes anything");
+        for _ in 0..3 {
+            a_while().await;
+            let read = from.bytes_read();
+            assert!(read < MIB as u64, "{read} bytes were read, though nobody takes anything");
+        }
         let mut left = 16 * MIB;
         let mut buffer = vec![0; MIB];
         while left > 0 {
