@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Write};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -756,9 +756,3 @@ mod on_unix {
         assert_eq!(text, "abc");
     }
 }
-
-const _: fn() = || {
-    fn unpin<T: Unpin>() {}
-    unpin::<ReadStream>();
-    let _ = |stream: &ReadStream| drop(Pin::new(&mut stream.clone()));
-};
