@@ -283,7 +283,7 @@ fn who_reads_beside_another_is_told_so() {
     let error = lp.block_on(stream.read(&mut [0])).unwrap_err();
     lp.run().unwrap();
     for error in [second.error(), error] {
-        assert_eq!(runtime::raw_os_error(&error), Some(114).filter(|_| cfg!(target_os = "linux")));
+        assert!(runtime::raw_os_error(&error).is_some(), "{error}");
     }
     assert_eq!((&*first.bytes.borrow(), first.ends.get()), (&b"abc".to_vec(), 1));
 }
@@ -663,8 +663,9 @@ mod on_unix {
         drop(lp);
         // Lets the threads of the pool go.
         let mut options = fs::OpenOptions::new();
-        let _writer = std::os::unix::fs::OpenOptionsExt::custom_flags(options.write(true), 0o4000)
-            .open(&path);
+        let _writer =
+            std::os::unix::fs::OpenOptionsExt::custom_flags(options.write(true), libc::O_NONBLOCK)
+                .open(&path);
     }
 
     #[test]

@@ -566,7 +566,8 @@ mod on_unix {
         // Lets the threads of the pool go.
         let mut options = fs::OpenOptions::new();
         let _reader =
-            std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), 0o4000).open(&path);
+            std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), libc::O_NONBLOCK)
+                .open(&path);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub struct WriteStreamOptions {
     append: bool,
     create_new: bool,
     start: Option<u64>,
+    #[cfg(unix)]
     mode: Option<u32>,
     high_water_mark: usize,
     sync_at_end: bool,
@@ -53,6 +54,7 @@ impl WriteStreamOptions {
             append: false,
             create_new: false,
             start: None,
+            #[cfg(unix)]
             mode: None,
             high_water_mark: HIGH_WATER,
             sync_at_end: false,
