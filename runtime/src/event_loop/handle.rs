@@ -58,6 +58,10 @@ pub enum Kind {
     FsPoll,
     /// A [`Waiter`](crate::handle::Waiter).
     Waiter,
+    /// A [`ReadStream`](crate::fs::ReadStream).
+    ReadStream,
+    /// A [`WriteStream`](crate::fs::WriteStream).
+    WriteStream,
 }
 
 impl Kind {
@@ -84,6 +88,8 @@ impl Kind {
             Self::FsEvent => "FsEvent",
             Self::FsPoll => "FsPoll",
             Self::Waiter => "Waiter",
+            Self::ReadStream => "ReadStream",
+            Self::WriteStream => "WriteStream",
         }
     }
 

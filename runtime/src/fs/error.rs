@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::operation::Operation;
+use crate::event_loop::copy_of;
 
 /// What an operation on a file failed at: inside of each `io::Error` of this module that the system, or a
 /// bad path, is the reason of.
@@ -40,6 +41,12 @@ impl Error {
     /// Says what failed.
     pub(super) fn wrap(operation: Operation, error: io::Error) -> io::Error {
         io::Error::new(error.kind(), Self { operation, error })
+    }
+
+    /// The same once more, if `error` comes from here.
+    pub(super) fn again(error: &io::Error) -> Option<io::Error> {
+        let Self { operation, error } = Self::of(error)?;
+        Some(Self::wrap(operation.clone(), copy_of(error)))
     }
 
     /// The name of the function that was called.

@@ -50,6 +50,7 @@
 //! | [`read_link`] | `readlink` | `readlink` |
 //! | [`remove_dir`], [`remove_dir_all`] | `rmdir` | `rmdir`, `rm` |
 //! | [`remove_file`] | `unlink` | `unlink` |
+//! | [`read_stream`], [`write_stream`] | | `createReadStream`, `createWriteStream` |
 //! | [`rename`], [`rename_no_replace`] | `rename` | `rename` |
 //! | [`scandir`] | `scandir` | `readdir` |
 //! | [`set_times`], [`set_symlink_times`] | `utime`, `lutime` | `utimes`, `lutimes` |
@@ -73,6 +74,7 @@ mod operation;
 mod read_dir;
 mod remove_dir_all;
 mod scandir;
+mod stream;
 mod temp;
 mod walk;
 mod whole;
@@ -98,6 +100,9 @@ pub use names::{symlink_dir, symlink_file};
 pub use read_dir::{ReadDir, read_dir};
 pub use remove_dir_all::remove_dir_all;
 pub use scandir::scandir;
+pub use stream::{
+    ReadStream, ReadStreamOptions, WriteStream, WriteStreamOptions, read_stream, write_stream,
+};
 pub use temp::{TempDir, TempFile, mkdtemp, mkstemp};
 pub use walk::{Walk, WalkEntry, WalkLoop, WalkOptions, walk, walk_with};
 pub use whole::{append, read, read_limited, read_lines, read_to_string, truncate, write};

@@ -36,6 +36,7 @@ pub use listener::Incoming;
 pub use named_pipe::PipeListener;
 pub use options::TcpOptions;
 pub use pipe::Pipe;
+pub use pipe_to::ByteSource;
 pub use stream::ByteStream;
 pub use tcp::TcpStream;
 pub use tcp_listener::{Dropped, TcpListener};

@@ -1,8 +1,10 @@
 //! What all byte streams share: their methods, and the futures-io traits.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use super::Stream;
+use crate::event_loop::Handle;
 use crate::request::Request;
 use crate::sys::Channel;
 
@@ -15,11 +17,12 @@ pub(crate) trait StreamHandle: Sized + 'static {
     fn stream(&self) -> &Rc<Stream<Self>>;
 }
 
-/// The byte streams of this crate; what one of them writes another can read.
+/// The byte streams of this crate, what one of them writes another can read; and a file that is
+/// [written as a stream](crate::fs::WriteStream).
 ///
 /// The trait is sealed. It has what [`pipe_to`](crate::net::TcpStream::pipe_to) needs of its target;
 /// the types have the rest as methods of their own.
-pub trait ByteStream: sealed::Sealed + Clone + 'static {
+pub trait ByteStream: sealed::Sealed + Clone + Deref<Target = Handle> + 'static {
     #[doc(hidden)]
     fn put(&self, data: &[u8]) -> Request<()>;
     #[doc(hidden)]
@@ -28,6 +31,11 @@ pub trait ByteStream: sealed::Sealed + Clone + 'static {
     fn when_drained(&self) -> Request<()>;
     #[doc(hidden)]
     fn end(&self) -> Request<()>;
+    /// The error that ended it.
+    #[doc(hidden)]
+    fn why_ended(&self) -> Option<std::io::Error> {
+        self.ending()
+    }
 }
 
 pub(crate) mod sealed {
@@ -262,12 +270,15 @@ macro_rules! byte_stream {
             /// Writes everything that is read from here to `target`, and the end too, as Node's
             /// `pipe`: pauses while the target is full. The result is the number of bytes.
             ///
-            /// Nothing looks at a target to which nothing is to be written: that it closed, or its peer
-            /// did, is met with the next data. So who pipes both ways closes both when one way failed.
+            /// That the target was closed ends the pipe at once. That its peer is gone is met with the
+            /// next data, or when somebody reads from the target.
+            ///
+            /// [`io::pipe`](crate::io::pipe) does the same and closes both when one fails.
             ///
             /// # Errors
             /// Those of reading and of writing. The target stays open then, this stream does not read
-            /// on. [`Cancelled`](crate::Cancelled) if this stream is closed, or its reading stopped.
+            /// on. [`Closed`](crate::Closed), or what closed it, if the target is closed;
+            /// [`Cancelled`](crate::Cancelled) if this stream is closed, or its reading stopped.
             ///
             /// # Cancel safety
             /// Dropping the request ends nothing; [`read_stop`](Self::read_stop) does.
@@ -276,8 +287,11 @@ macro_rules! byte_stream {
             }
         }
 
-        impl crate::net::pipe_to::PipeSource for $name {
-            fn begin(&self, f: impl FnMut(&Self, std::io::Result<&[u8]>) + 'static) {
+        impl crate::net::ByteSource for $name {
+            fn begin(
+                &self,
+                f: impl FnMut(&Self, std::io::Result<&[u8]>) -> crate::Result + 'static,
+            ) {
                 self.read_start(f);
             }
 
@@ -291,10 +305,6 @@ macro_rules! byte_stream {
 
             fn leave(&self) {
                 self.read_stop();
-            }
-
-            fn request(&self) -> std::rc::Rc<crate::request::Plain<u64>> {
-                crate::request::Plain::new(self.state())
             }
         }
 
