@@ -582,6 +582,110 @@ static void files(void) {
     measure("fs_stat_c64", start_stat, 64, "ops");
 }
 
+/* `file`: one kind of work on files. A large file's length is known, its buffer is there. */
+enum { SMALL_FILES = 20000, LARGE_FILES = 64, LARGE_LEN = 1024 * 1024 };
+
+struct work {
+    uv_fs_t request;
+    struct flight *flight;
+    uv_file file;
+    char *bytes;
+};
+
+static size_t work_len;
+static int work_flags;
+
+static void on_work_closed(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    struct flight *flight = work->flight;
+    result_of(request);
+    free(work->bytes);
+    free(work);
+    land(flight);
+}
+
+static void on_moved(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    check_done(result_of(request), work_len);
+    check(uv_fs_close(loop, request, work->file, on_work_closed));
+}
+
+static void on_work_opened(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    uv_buf_t buffer = uv_buf_init(work->bytes, work_len);
+    work->file = result_of(request);
+    if (work_flags == UV_FS_O_RDONLY)
+        check(uv_fs_read(loop, request, work->file, &buffer, 1, 0, on_moved));
+    else
+        check(uv_fs_write(loop, request, work->file, &buffer, 1, 0, on_moved));
+}
+
+static const char *work_path(uint64_t number) {
+    static char path[4096];
+    const char *op = argument("--op");
+    int is_small = strcmp(op, "read") == 0 || strcmp(op, "stat") == 0;
+    const char *prefix = is_small ? "s" : strcmp(op, "write") == 0 ? "w" : "l";
+    uint64_t files = *prefix == 'l' ? LARGE_FILES : SMALL_FILES;
+    snprintf(path, sizeof path, "%s/%s%" PRIu64, argument("--dir"), prefix, number % files);
+    return path;
+}
+
+static void start_work(struct flight *flight, uint64_t number) {
+    struct work *work = allocate(sizeof *work);
+    work->flight = flight;
+    work->bytes = allocate(work_len);
+    if (work_flags != UV_FS_O_RDONLY) memset(work->bytes, 'y', work_len);
+    check(uv_fs_open(loop, &work->request, work_path(number), work_flags, 0644, on_work_opened));
+}
+
+static void start_work_stat(struct flight *flight, uint64_t number) {
+    uv_fs_t *request = allocate(sizeof *request);
+    request->data = flight;
+    check(uv_fs_stat(loop, request, work_path(number), on_stat));
+}
+
+/* In files that are open, into buffers that are used again. */
+static struct work *free_works[64];
+static size_t free_count;
+
+static void on_read_at(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    check_done(result_of(request), work_len);
+    free_works[free_count++] = work;
+    land(work->flight);
+}
+
+static void start_read_at(struct flight *flight, uint64_t number) {
+    struct work *work = free_works[--free_count];
+    uv_buf_t buffer = uv_buf_init(work->bytes, work_len);
+    work->flight = flight;
+    check(uv_fs_read(loop, &work->request, work->file, &buffer, 1, number * work_len % LARGE_LEN, on_read_at));
+}
+
+static void read_at(void) {
+    uv_fs_t request;
+    for (uint64_t place = 0; place < number("--width"); place++) {
+        struct work *work = allocate(sizeof *work);
+        work->file = uv_fs_open(loop, &request, work_path(place), UV_FS_O_RDONLY, 0, NULL);
+        check(work->file);
+        work->bytes = memset(allocate(work_len), 1, work_len);
+        free_works[free_count++] = work;
+    }
+    measure("rate", start_read_at, number("--width"), "ops");
+}
+
+static void file_work(void) {
+    const char *op = argument("--op");
+    if (strcmp(op, "block") == 0 || strcmp(op, "span") == 0) {
+        work_len = *op == 'b' ? 4096 : LARGE_LEN;
+        return read_at();
+    }
+    int is_write = strcmp(op, "write") == 0;
+    work_len = strcmp(op, "large") == 0 ? LARGE_LEN : FILE_LEN;
+    work_flags = is_write ? UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_TRUNC : UV_FS_O_RDONLY;
+    measure("rate", strcmp(op, "stat") == 0 ? start_work_stat : start_work, number("--width"), "ops");
+}
+
 static void on_exit_of_child(uv_process_t *process, int64_t status, int signal) {
     struct flight *flight = process->data;
     check_done(status + signal, 0);
@@ -700,6 +804,7 @@ static const struct {
     {"pool-spin", pool_spin},
     {"wake", wake},
     {"fs", files},
+    {"file", file_work},
     {"proc", processes},
 };
 
