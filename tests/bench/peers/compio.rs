@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bench::args::Args;
 use bench::delays::Delays;
-use bench::file_work::{FileWork, Operation, SMALL};
+use bench::file_work::{BLOCK, FileWork, Operation, SMALL};
 use bench::report::{check_done, each, exit_code, percentiles, rate, ready, unsupported};
 use bench::serve;
 use compio::BufResult;
@@ -297,10 +297,9 @@ async fn files(args: &Args) -> Result<()> {
 
 async fn file_work(args: &Args) -> Result<()> {
     let work = Rc::new(FileWork::from_args(args)?);
-    if matches!(work.operation, Operation::Block | Operation::Span) {
-        return read_at(work).await;
+    if work.operation == Operation::Block {
+        return blocks(work).await;
     }
-    let start = Instant::now();
     let operate = {
         let work = work.clone();
         async move |number| {
@@ -309,24 +308,24 @@ async fn file_work(args: &Args) -> Result<()> {
                 Operation::Read | Operation::Large => fs::read(path).await?.len(),
                 Operation::Stat => fs::metadata(path).await?.len() as usize,
                 Operation::Write => fs::write(path, vec![b'y'; SMALL]).await.0.map(|()| SMALL)?,
-                Operation::Block | Operation::Span => unreachable!("that has a way of its own"),
+                Operation::Block => unreachable!("that has a way of its own"),
             };
             work.check(len)
         }
     };
+    let watch = work.watch();
     flight(work.count, work.width, operate).await?;
-    rate("rate", start, work.count, "ops");
+    watch.stop();
     Ok(())
 }
 
 /// In files that are open, into buffers that are used again.
-async fn read_at(work: Rc<FileWork>) -> Result<()> {
+async fn blocks(work: Rc<FileWork>) -> Result<()> {
     let mut places = Vec::new();
     for place in 0..work.width {
-        places.push((fs::File::open(work.path(place)).await?, vec![1; work.len()]));
+        places.push((fs::File::open(work.path(place)).await?, vec![1; BLOCK]));
     }
     let free = Rc::new(RefCell::new(places));
-    let start = Instant::now();
     let operate = {
         let work = work.clone();
         async move |number| {
@@ -336,8 +335,9 @@ async fn read_at(work: Rc<FileWork>) -> Result<()> {
             work.check(read?)
         }
     };
+    let watch = work.watch();
     flight(work.count, work.width, operate).await?;
-    rate("rate", start, work.count, "ops");
+    watch.stop();
     Ok(())
 }
 

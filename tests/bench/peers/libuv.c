@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 enum { BUFFER = 64 * 1024, BACKLOG = 4096, BATCH = 1000, FILES = 1000, FILE_LEN = 1024 };
@@ -583,7 +584,7 @@ static void files(void) {
 }
 
 /* `file`: one kind of work on files. A large file's length is known, its buffer is there. */
-enum { SMALL_FILES = 20000, LARGE_FILES = 64, LARGE_LEN = 1024 * 1024 };
+enum { LARGE_FILES = 64, LARGE_LEN = 1024 * 1024, BLOCK = 4096 };
 
 struct work {
     uv_fs_t request;
@@ -592,8 +593,11 @@ struct work {
     char *bytes;
 };
 
-static size_t work_len;
-static int work_flags;
+static const char *large_path(uint64_t number) {
+    static char path[4096];
+    snprintf(path, sizeof path, "%s/l%" PRIu64, argument("--dir"), number % LARGE_FILES);
+    return path;
+}
 
 static void on_work_closed(uv_fs_t *request) {
     struct work *work = (struct work *)request;
@@ -604,86 +608,96 @@ static void on_work_closed(uv_fs_t *request) {
     land(flight);
 }
 
-static void on_moved(uv_fs_t *request) {
-    struct work *work = (struct work *)request;
-    check_done(result_of(request), work_len);
-    check(uv_fs_close(loop, request, work->file, on_work_closed));
+static void on_large_read(uv_fs_t *request) {
+    check_done(result_of(request), LARGE_LEN);
+    check(uv_fs_close(loop, request, ((struct work *)request)->file, on_work_closed));
 }
 
-static void on_work_opened(uv_fs_t *request) {
+static void on_large_opened(uv_fs_t *request) {
     struct work *work = (struct work *)request;
-    uv_buf_t buffer = uv_buf_init(work->bytes, work_len);
+    uv_buf_t buffer = uv_buf_init(work->bytes, LARGE_LEN);
     work->file = result_of(request);
-    if (work_flags == UV_FS_O_RDONLY)
-        check(uv_fs_read(loop, request, work->file, &buffer, 1, 0, on_moved));
-    else
-        check(uv_fs_write(loop, request, work->file, &buffer, 1, 0, on_moved));
+    check(uv_fs_read(loop, request, work->file, &buffer, 1, 0, on_large_read));
 }
 
-static const char *work_path(uint64_t number) {
-    static char path[4096];
-    const char *op = argument("--op");
-    int is_small = strcmp(op, "read") == 0 || strcmp(op, "stat") == 0;
-    const char *prefix = is_small ? "s" : strcmp(op, "write") == 0 ? "w" : "l";
-    uint64_t files = *prefix == 'l' ? LARGE_FILES : SMALL_FILES;
-    snprintf(path, sizeof path, "%s/%s%" PRIu64, argument("--dir"), prefix, number % files);
-    return path;
-}
-
-static void start_work(struct flight *flight, uint64_t number) {
+static void start_large(struct flight *flight, uint64_t number) {
     struct work *work = allocate(sizeof *work);
     work->flight = flight;
-    work->bytes = allocate(work_len);
-    if (work_flags != UV_FS_O_RDONLY) memset(work->bytes, 'y', work_len);
-    check(uv_fs_open(loop, &work->request, work_path(number), work_flags, 0644, on_work_opened));
+    work->bytes = allocate(LARGE_LEN);
+    check(uv_fs_open(loop, &work->request, large_path(number), UV_FS_O_RDONLY, 0, on_large_opened));
 }
 
-static void start_work_stat(struct flight *flight, uint64_t number) {
-    uv_fs_t *request = allocate(sizeof *request);
-    request->data = flight;
-    check(uv_fs_stat(loop, request, work_path(number), on_stat));
+static void on_written(uv_fs_t *request) {
+    check_done(result_of(request), FILE_LEN);
+    check(uv_fs_close(loop, request, ((struct work *)request)->file, on_work_closed));
+}
+
+static void on_cut(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    uv_buf_t buffer = uv_buf_init(work->bytes, FILE_LEN);
+    work->file = result_of(request);
+    check(uv_fs_write(loop, request, work->file, &buffer, 1, 0, on_written));
+}
+
+static void start_writing(struct flight *flight, uint64_t number) {
+    struct work *work = allocate(sizeof *work);
+    int flags = UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_TRUNC;
+    work->flight = flight;
+    work->bytes = memset(allocate(FILE_LEN), 'y', FILE_LEN);
+    check(uv_fs_open(loop, &work->request, path(number), flags, 0666, on_cut));
 }
 
 /* In files that are open, into buffers that are used again. */
-static struct work *free_works[64];
+static struct work *free_works[LARGE_FILES];
 static size_t free_count;
 
-static void on_read_at(uv_fs_t *request) {
+static void on_block(uv_fs_t *request) {
     struct work *work = (struct work *)request;
-    check_done(result_of(request), work_len);
+    check_done(result_of(request), BLOCK);
     free_works[free_count++] = work;
     land(work->flight);
 }
 
-static void start_read_at(struct flight *flight, uint64_t number) {
+static void start_block(struct flight *flight, uint64_t number) {
     struct work *work = free_works[--free_count];
-    uv_buf_t buffer = uv_buf_init(work->bytes, work_len);
+    uv_buf_t buffer = uv_buf_init(work->bytes, BLOCK);
     work->flight = flight;
-    check(uv_fs_read(loop, &work->request, work->file, &buffer, 1, number * work_len % LARGE_LEN, on_read_at));
+    check(uv_fs_read(loop, &work->request, work->file, &buffer, 1, number * BLOCK % LARGE_LEN, on_block));
 }
 
-static void read_at(void) {
+static void open_blocks(uint64_t width) {
     uv_fs_t request;
-    for (uint64_t place = 0; place < number("--width"); place++) {
+    while (free_count < width) {
         struct work *work = allocate(sizeof *work);
-        work->file = uv_fs_open(loop, &request, work_path(place), UV_FS_O_RDONLY, 0, NULL);
+        work->file = uv_fs_open(loop, &request, large_path(free_count), UV_FS_O_RDONLY, 0, NULL);
         check(work->file);
-        work->bytes = memset(allocate(work_len), 1, work_len);
+        work->bytes = memset(allocate(BLOCK), 1, BLOCK);
         free_works[free_count++] = work;
     }
-    measure("rate", start_read_at, number("--width"), "ops");
+}
+
+static double time_on_core(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return time.tv_sec * 1e9 + time.tv_nsec;
 }
 
 static void file_work(void) {
-    const char *op = argument("--op");
-    if (strcmp(op, "block") == 0 || strcmp(op, "span") == 0) {
-        work_len = *op == 'b' ? 4096 : LARGE_LEN;
-        return read_at();
+    static const struct {
+        const char *name;
+        void (*start)(struct flight *, uint64_t);
+    } operations[] = {
+        {"read", start_reading}, {"stat", start_stat}, {"write", start_writing},
+        {"large", start_large}, {"block", start_block},
+    };
+    uint64_t width = number("--width");
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (strcmp(operations[i].name, argument("--op")) != 0) continue;
+        if (operations[i].start == start_block) open_blocks(width);
+        double on_core = time_on_core();
+        measure("rate", operations[i].start, width, "ops");
+        printf("loop_thread %.3f ns/operation\n", (time_on_core() - on_core) / number("--n"));
     }
-    int is_write = strcmp(op, "write") == 0;
-    work_len = strcmp(op, "large") == 0 ? LARGE_LEN : FILE_LEN;
-    work_flags = is_write ? UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_TRUNC : UV_FS_O_RDONLY;
-    measure("rate", strcmp(op, "stat") == 0 ? start_work_stat : start_work, number("--width"), "ops");
 }
 
 static void on_exit_of_child(uv_process_t *process, int64_t status, int signal) {

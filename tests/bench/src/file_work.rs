@@ -1,7 +1,7 @@
 //! `file`: one kind of work on files, so many at a time, and what it took.
 //!
 //! ```text
-//! file --op read|stat|large|write|block|span --width W --n N --dir D
+//! file --op read|stat|write|large|block --width W --n N --dir D
 //! ```
 //!
 //! Unlike `fs` a run does one thing, so that its time on all cores is that thing's.
@@ -22,8 +22,8 @@ pub const SMALL: usize = 1024;
 pub const LARGE: usize = 1024 * 1024;
 /// The length of a part of one.
 pub const BLOCK: usize = 4096;
-/// How many small files there are: more than the caches of a processor hold the names of.
-pub const SMALL_FILES: usize = 20_000;
+/// How many small files there are: those of `fs`.
+const SMALL_FILES: usize = 1000;
 /// How many large files there are: as many as are read at a time.
 pub const LARGE_FILES: usize = 64;
 
@@ -34,14 +34,12 @@ pub enum Operation {
     Read,
     /// The length of a small file is asked for.
     Stat,
+    /// A small file is replaced by as many bytes: opened, cut, written and closed.
+    Write,
     /// A large file is read.
     Large,
-    /// A small file is replaced: opened, cut, written and closed.
-    Write,
     /// 4 KiB of a large file that is open are read into a buffer that is used again.
     Block,
-    /// All of it, likewise.
-    Span,
 }
 
 /// What was asked for.
@@ -65,17 +63,15 @@ impl FileWork {
         let operation = match args.value::<String>("op")?.as_str() {
             "read" => Operation::Read,
             "stat" => Operation::Stat,
-            "large" => Operation::Large,
             "write" => Operation::Write,
+            "large" => Operation::Large,
             "block" => Operation::Block,
-            "span" => Operation::Span,
             other => return Err(Error::other(format!("--op {other}: makes no sense"))),
         };
         let directory: PathBuf = args.value("dir")?;
         let (prefix, files) = match operation {
-            Operation::Read | Operation::Stat => ("s", SMALL_FILES),
-            Operation::Large | Operation::Block | Operation::Span => ("l", LARGE_FILES),
-            Operation::Write => ("w", SMALL_FILES),
+            Operation::Read | Operation::Stat | Operation::Write => ("f", SMALL_FILES),
+            Operation::Large | Operation::Block => ("l", LARGE_FILES),
         };
         let paths = (0..files).map(|number| directory.join(format!("{prefix}{number}"))).collect();
         Ok(Self { operation, count: args.value("n")?, width: args.value("width")?, paths })
@@ -88,18 +84,18 @@ impl FileWork {
 
     /// How many bytes each operation is about.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self.operation {
             Operation::Read | Operation::Stat | Operation::Write => SMALL,
+            Operation::Large => LARGE,
             Operation::Block => BLOCK,
-            Operation::Large | Operation::Span => LARGE,
         }
     }
 
     /// Where operation `number` reads in an open file.
     #[must_use]
     pub fn offset(&self, number: u64) -> u64 {
-        if self.operation == Operation::Block { number * BLOCK as u64 % LARGE as u64 } else { 0 }
+        number * BLOCK as u64 % LARGE as u64
     }
 
     /// The file that place `number` of those under way reads in.
@@ -115,20 +111,30 @@ impl FileWork {
     /// # Errors
     /// If it was not.
     pub fn check(&self, len: usize) -> Result<()> {
-        check_done(len as u64, self.len() as u64)
+        check_done(len as u64, self.bytes() as u64)
     }
 
-    /// Does all of it by `work`, on this thread, and prints what it took.
-    ///
-    /// # Errors
-    /// If the work fails.
-    pub fn measure(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        let (start, on_core) = (Instant::now(), time_on_core());
-        work()?;
-        let on_core = time_on_core() - on_core;
-        rate("rate", start, self.count, "ops");
+    /// Starts the watch: the work begins, on this thread.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch { start: Instant::now(), on_core: time_on_core(), count: self.count }
+    }
+}
+
+/// Two clocks: the wall's, and that of the thread.
+#[derive(Debug)]
+pub struct Watch {
+    start: Instant,
+    on_core: Duration,
+    count: u64,
+}
+
+impl Watch {
+    /// Prints what the work took, which is done.
+    pub fn stop(self) {
+        let on_core = time_on_core() - self.on_core;
+        rate("rate", self.start, self.count, "ops");
         figure("loop_thread", on_core.as_nanos() as f64 / self.count as f64, "ns/operation");
-        Ok(())
     }
 }
 

@@ -3,13 +3,12 @@
 //! ```text
 //!   stat            statx
 //!   read, write     open ─▶ move ─▶ close               a chain, in one hand-over
-//!   the same, or    open │ move │ close                 `--how steps`: one each
 //!   large           open │ length, asked here, move │ close
+//!   block           move                                in a file that is open
 //! ```
 
-use std::io::{Error, Result};
+use std::io::Result;
 
-use bench::args::Args;
 use bench::file_work::{FileWork, Operation};
 use bench::report::{check_done, figure};
 use io_uring::opcode::Nop;
@@ -20,6 +19,7 @@ use crate::place::{Part, Place};
 pub(crate) struct Files<'a> {
     work: &'a FileWork,
     driver: Driver,
+    /// Open, read and close go to the kernel at once.
     is_chained: bool,
     flights: Vec<Flight>,
     started: u64,
@@ -36,22 +36,16 @@ struct Flight {
     moved: usize,
 }
 
-const STAT: &[Part] = &[Part::Stat];
 const CHAIN: &[Part] = &[Part::Open, Part::Move, Part::Close];
-const STEPS: [&[Part]; 3] = [&[Part::Open], &[Part::Move], &[Part::Close]];
 
 const PARTS: [Part; 4] = [Part::Open, Part::Move, Part::Close, Part::Stat];
 
 impl<'a> Files<'a> {
-    pub(crate) fn new(work: &'a FileWork, driver: Driver, args: &Args) -> Result<Self> {
-        let is_chained = match args.value_or("how", "chain".to_owned())?.as_str() {
-            "chain" => matches!(work.operation, Operation::Read | Operation::Write),
-            "steps" => false,
-            other => return Err(Error::other(format!("--how {other}: chain or steps"))),
-        };
+    pub(crate) fn new(work: &'a FileWork, driver: Driver) -> Result<Self> {
+        let is_chained = matches!(work.operation, Operation::Read | Operation::Write);
         let flight = |slot| {
             let place = match work.operation {
-                Operation::Block | Operation::Span => Place::of_file(work.open(slot)?, work),
+                Operation::Block => Place::of_file(work.open(slot)?, work),
                 _ => Place::new(slot as u32, work.operation),
             };
             Ok(Flight { place, missing: 0, moved: 0 })
@@ -99,37 +93,32 @@ impl<'a> Files<'a> {
         self.flights[at].place.begin(self.work, self.started)?;
         self.started += 1;
         match self.work.operation {
-            Operation::Stat => self.queue(at, STAT),
-            Operation::Block | Operation::Span => self.queue(at, STEPS[1]),
-            _ if self.is_chained => self.queue(at, CHAIN),
-            _ => self.queue(at, STEPS[0]),
+            Operation::Stat => self.queue(at, &[Part::Stat]),
+            Operation::Read | Operation::Write => self.queue(at, CHAIN),
+            Operation::Large => self.queue(at, &[Part::Open]),
+            Operation::Block => self.queue(at, &[Part::Move]),
         }
     }
 
     fn complete(&mut self, at: usize, part: Part, result: usize) -> Result<()> {
-        let is_open = self.is_open();
         let flight = &mut self.flights[at];
         flight.missing -= 1;
-        match part {
-            Part::Open if !self.is_chained => flight.place.opened(result as i32)?,
-            Part::Move => flight.moved = result,
-            Part::Open | Part::Close | Part::Stat => {}
+        if part == Part::Move {
+            flight.moved = result;
         }
-        match part {
+        match (self.work.operation, part) {
             _ if flight.missing > 0 => Ok(()),
-            Part::Open => self.queue(at, STEPS[1]),
-            Part::Move if !is_open => self.queue(at, STEPS[2]),
-            Part::Move | Part::Close | Part::Stat => {
+            (Operation::Large, Part::Open) => {
+                flight.place.opened(result as i32)?;
+                self.queue(at, &[Part::Move])
+            }
+            (Operation::Large, Part::Move) => self.queue(at, &[Part::Close]),
+            _ => {
                 self.work.check(flight.place.end(flight.moved))?;
                 self.done += 1;
                 self.start(at)
             }
         }
-    }
-
-    /// Whether the files stay open.
-    fn is_open(&self) -> bool {
-        matches!(self.work.operation, Operation::Block | Operation::Span)
     }
 
     fn queue(&mut self, at: usize, parts: &[Part]) -> Result<()> {
@@ -140,7 +129,7 @@ impl<'a> Files<'a> {
             let number = (at * PARTS.len() + part as usize) as u64;
             *entry = flight.place.entry(part, self.is_chained).user_data(number);
         }
-        if parts == STEPS[2] {
+        if parts == [Part::Close] {
             flight.place.closed();
         }
         // SAFETY: the places live as long as this, and `drop` waits for what is under way.

@@ -1,8 +1,8 @@
 //! The `file` workload through an io_uring of an epoll loop: what `runtime::fs` would be, if it had one.
 //!
 //! ```text
-//! peer-ring file --op read|stat|large|write --width W --n N --dir D
-//!   [--how chain|steps] [--wait epoll|ring] [--setup plain|coop|defer|sqpoll]
+//! peer-ring file --op read|stat|write|large|block --width W --n N --dir D
+//!   [--wait epoll|ring] [--setup plain|coop|defer|sqpoll]
 //! ```
 //!
 //! No peer, but the upper limit of what we could be: a loop with nothing but files, no handles, no
@@ -31,8 +31,10 @@ fn run(args: &Args) -> Result<()> {
         "file" => {
             let work = FileWork::from_args(args)?;
             let driver = Driver::new(args, work.width)?;
-            let mut files = Files::new(&work, driver, args)?;
-            work.measure(|| files.run())?;
+            let mut files = Files::new(&work, driver)?;
+            let watch = work.watch();
+            files.run()?;
+            watch.stop();
             files.report()
         }
         other => Err(unsupported(other)),

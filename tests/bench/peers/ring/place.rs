@@ -4,13 +4,13 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Result;
 use std::mem::take;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 
-use bench::file_work::{FileWork, Operation, SMALL};
+use bench::file_work::{BLOCK, FileWork, Operation, SMALL};
 use io_uring::opcode::{Close, OpenAt, Read, Statx, Write};
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{DestinationSlot, Fd, Fixed};
-use std::os::unix::ffi::OsStrExt;
 
 /// Room for a small file, whose length nobody knows beforehand. One that fills it would have to be
 /// read on; there is none.
@@ -57,12 +57,12 @@ impl Place {
     /// One that reads in a file that is open, again and again into one buffer.
     pub(crate) fn of_file(file: File, work: &FileWork) -> Self {
         let place = Self::new(0, work.operation);
-        Self { file: Some(file.into()), bytes: vec![1; work.len()], ..place }
+        Self { file: Some(file.into()), bytes: vec![1; BLOCK], ..place }
     }
 
     /// Makes it ready for another file. Nothing of it may be under way.
     pub(crate) fn begin(&mut self, work: &FileWork, number: u64) -> Result<()> {
-        if matches!(self.operation, Operation::Block | Operation::Span) {
+        if self.operation == Operation::Block {
             self.offset = work.offset(number);
             return Ok(());
         }
@@ -88,10 +88,9 @@ impl Place {
         Ok(())
     }
 
-    /// The file was closed, or is about to be.
+    /// The file is about to be closed, by the ring.
     pub(crate) fn closed(&mut self) {
-        // By the ring.
-        let _ = self.file.take().map(std::os::fd::IntoRawFd::into_raw_fd);
+        let _ = self.file.take().map(IntoRawFd::into_raw_fd);
     }
 
     /// The length of what was read, written or found, where `moved` bytes were. Nothing may be under way.
@@ -103,7 +102,7 @@ impl Place {
                 unsafe { self.bytes.set_len(moved) };
                 take(&mut self.bytes).len()
             }
-            Operation::Write | Operation::Block | Operation::Span => moved,
+            Operation::Write | Operation::Block => moved,
             Operation::Stat => self.found.stx_size as usize,
         }
     }

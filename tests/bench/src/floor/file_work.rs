@@ -2,7 +2,7 @@
 //! `--how cached` those that never wait.
 
 use std::fs::{self, File};
-use std::io::{Error, IoSliceMut, Result};
+use std::io::{IoSliceMut, Result};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -10,23 +10,31 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::ReadWriteFlags;
 
 use crate::args::Args;
-use crate::file_work::{FileWork, Operation, SMALL};
+use crate::file_work::{BLOCK, FileWork, Operation, SMALL};
+use crate::report::unsupported;
 
 pub(super) fn file_work(args: &Args) -> Result<()> {
     let work = FileWork::from_args(args)?;
-    match (work.operation, args.value_or("how", "std".to_owned())?.as_str()) {
-        (Operation::Block | Operation::Span, how) => read_at(&work, how == "cached"),
-        (_, "cached") => work.measure(|| each(&work, from_memory)),
-        _ => work.measure(|| each(&work, operate)),
+    let is_cached = args.value_or("how", String::new())? == "cached";
+    match work.operation {
+        Operation::Block => blocks(&work, if is_cached { read } else { File::read_at }),
+        // To cut a file may wait for the journal.
+        Operation::Write if is_cached => Err(unsupported("writes from memory")),
+        _ => whole_files(&work, if is_cached { from_memory } else { by_std }),
     }
 }
 
-fn each(work: &FileWork, operate: impl Fn(&FileWork, &Path) -> Result<usize>) -> Result<()> {
-    (0..work.count).try_for_each(|number| work.check(operate(work, work.path(number))?))
+fn whole_files(work: &FileWork, operate: fn(Operation, &Path) -> Result<usize>) -> Result<()> {
+    let watch = work.watch();
+    for number in 0..work.count {
+        work.check(operate(work.operation, work.path(number))?)?;
+    }
+    watch.stop();
+    Ok(())
 }
 
-fn operate(work: &FileWork, path: &Path) -> Result<usize> {
-    match work.operation {
+fn by_std(operation: Operation, path: &Path) -> Result<usize> {
+    match operation {
         Operation::Write => fs::write(path, [b'y'; SMALL]).map(|()| SMALL),
         Operation::Stat => Ok(fs::metadata(path)?.len() as usize),
         _ => Ok(fs::read(path)?.len()),
@@ -34,27 +42,16 @@ fn operate(work: &FileWork, path: &Path) -> Result<usize> {
 }
 
 /// By calls that fail where the system would have to wait for a disk.
-fn from_memory(work: &FileWork, path: &Path) -> Result<usize> {
-    match work.operation {
-        Operation::Stat => {
-            let file = open(path, OFlags::PATH)?;
-            Ok(rustix::fs::fstat(&file)?.st_size as usize)
-        }
-        Operation::Read | Operation::Large => {
-            let file = open(path, OFlags::RDONLY)?;
-            let len = rustix::fs::fstat(&file)?.st_size as usize;
-            let mut bytes = vec![0; len];
-            read(&file, &mut bytes, 0)
-        }
-        // A file is cut by a journal, which may wait.
-        _ => Err(Error::from(std::io::ErrorKind::Unsupported)),
-    }
+fn from_memory(operation: Operation, path: &Path) -> Result<usize> {
+    let flags = if operation == Operation::Stat { OFlags::PATH } else { OFlags::RDONLY };
+    let file = open(path, flags)?;
+    let len = rustix::fs::fstat(&file)?.st_size as usize;
+    if operation == Operation::Stat { Ok(len) } else { read(&file, &mut vec![0; len], 0) }
 }
 
 fn open(path: &Path, flags: OFlags) -> Result<File> {
-    let flags = flags | OFlags::CLOEXEC;
-    let file =
-        rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?;
+    let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::empty());
+    let file = rustix::fs::openat2(rustix::fs::CWD, path, flags, mode, ResolveFlags::CACHED)?;
     Ok(File::from(file))
 }
 
@@ -63,17 +60,14 @@ fn read(file: &File, bytes: &mut [u8], offset: u64) -> Result<usize> {
     Ok(rustix::io::preadv2(file, &mut parts, offset, ReadWriteFlags::NOWAIT)?)
 }
 
-fn read_at(work: &FileWork, is_cached: bool) -> Result<()> {
+fn blocks(work: &FileWork, read_at: fn(&File, &mut [u8], u64) -> Result<usize>) -> Result<()> {
     let files: Vec<_> = (0..work.width).map(|place| work.open(place)).collect::<Result<_>>()?;
-    let mut buffers = vec![vec![1; work.len()]; files.len()];
-    work.measure(|| {
-        for number in 0..work.count {
-            let (at, offset) = (number as usize % files.len(), work.offset(number));
-            let (file, buffer) = (&files[at], &mut buffers[at]);
-            let read =
-                if is_cached { read(file, buffer, offset) } else { file.read_at(buffer, offset) };
-            work.check(read?)?;
-        }
-        Ok(())
-    })
+    let mut buffer = [1; BLOCK];
+    let watch = work.watch();
+    for number in 0..work.count {
+        let file = &files[number as usize % files.len()];
+        work.check(read_at(file, &mut buffer, work.offset(number))?)?;
+    }
+    watch.stop();
+    Ok(())
 }
