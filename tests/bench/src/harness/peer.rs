@@ -7,6 +7,7 @@ use std::process::Command;
 use super::contender::{Contender, built_programs};
 
 const PEERS: &[Peer] = &[
+    Peer { name: RING, source: Source::Crate },
     Peer { name: "tokio", source: Source::Crate },
     Peer { name: "smol", source: Source::Crate },
     Peer { name: "monoio", source: Source::Crate },
@@ -15,7 +16,6 @@ const PEERS: &[Peer] = &[
     Peer { name: "mio", source: Source::Crate },
     Peer { name: "libuv", source: Source::C },
     Peer { name: "node", source: Source::Script },
-    Peer { name: RING, source: Source::Crate },
 ];
 
 /// Has files and nothing else, so it takes part only where it is asked for.

@@ -52,7 +52,7 @@ fn contenders(options: &Options) -> Result<Vec<Contender>> {
     let mut contenders = Vec::new();
     for contender in contender::ours()?.into_iter().chain(peers) {
         let variants = match contender.name {
-            "floor" => vec![contender.variant("cached", &["--how", "cached"])],
+            "floor" => vec![contender.variant("floor, cached", &["--how", "cached"])],
             "ring" => vec![
                 contender.variant("ring, deferred", &["--setup", "defer"]),
                 contender.variant("ring, polled", &["--setup", "sqpoll"]),

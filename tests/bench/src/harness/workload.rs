@@ -145,13 +145,13 @@ pub(super) const ALL: &[Workload] = &[
 pub(super) const FILES: &[Workload] = &[
     file(
         "read1",
-        "1 KiB files read, 1 at a time",
+        "1 KiB read, 1 at a time",
         &["--op", "read", "--width", "1"],
         &[("--n", Scaled(10_000))],
     ),
     file(
         "read64",
-        "the same, 64 at a time",
+        "1 KiB read, 64 at a time",
         &["--op", "read", "--width", "64"],
         &[("--n", Scaled(60_000))],
     ),
@@ -163,25 +163,25 @@ pub(super) const FILES: &[Workload] = &[
     ),
     file(
         "stat64",
-        "the same, 64 at a time",
+        "stat, 64 at a time",
         &["--op", "stat", "--width", "64"],
         &[("--n", Scaled(100_000))],
     ),
     file(
         "write64",
-        "1 KiB files replaced, 64 at a time",
+        "1 KiB replaced, 64 at a time",
         &["--op", "write", "--width", "64"],
-        &[("--n", Scaled(8000))],
+        &[("--n", Scaled(2000))],
     ),
     file(
         "large1",
-        "1 MiB files read, 1 at a time",
+        "1 MiB read, 1 at a time",
         &["--op", "large", "--width", "1"],
         &[("--n", Scaled(1000))],
     ),
     file(
         "large64",
-        "the same, 64 at a time",
+        "1 MiB read, 64 at a time",
         &["--op", "large", "--width", "64"],
         &[("--n", Scaled(1000))],
     ),
