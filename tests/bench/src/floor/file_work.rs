@@ -1,8 +1,8 @@
 //! `file`: the calls themselves, one after the other on this thread, whatever the width; with
-//! `--how cached` those that never wait.
+//! `--how cached` those that never wait, and the others where these fail.
 
 use std::fs::{self, File};
-use std::io::{IoSliceMut, Result};
+use std::io::{ErrorKind, IoSliceMut, Result};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -41,8 +41,16 @@ fn by_std(operation: Operation, path: &Path) -> Result<usize> {
     }
 }
 
-/// By calls that fail where the system would have to wait for a disk.
+/// By calls that fail where the system would have to wait for a disk. On a busy machine they fail for what
+/// is in memory as well, now and then.
 fn from_memory(operation: Operation, path: &Path) -> Result<usize> {
+    match if_in_memory(operation, path) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => by_std(operation, path),
+        other => other,
+    }
+}
+
+fn if_in_memory(operation: Operation, path: &Path) -> Result<usize> {
     let flags = if operation == Operation::Stat { OFlags::PATH } else { OFlags::RDONLY };
     let file = open(path, flags)?;
     let len = rustix::fs::fstat(&file)?.st_size as usize;
