@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 enum { BUFFER = 64 * 1024, BACKLOG = 4096, BATCH = 1000, FILES = 1000, FILE_LEN = 1024 };
@@ -582,6 +583,123 @@ static void files(void) {
     measure("fs_stat_c64", start_stat, 64, "ops");
 }
 
+/* `file`: one kind of work on files. A large file's length is known, its buffer is there. */
+enum { LARGE_FILES = 64, LARGE_LEN = 1024 * 1024, BLOCK = 4096 };
+
+struct work {
+    uv_fs_t request;
+    struct flight *flight;
+    uv_file file;
+    char *bytes;
+};
+
+static const char *large_path(uint64_t number) {
+    static char path[4096];
+    snprintf(path, sizeof path, "%s/l%" PRIu64, argument("--dir"), number % LARGE_FILES);
+    return path;
+}
+
+static void on_work_closed(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    struct flight *flight = work->flight;
+    result_of(request);
+    free(work->bytes);
+    free(work);
+    land(flight);
+}
+
+static void on_large_read(uv_fs_t *request) {
+    check_done(result_of(request), LARGE_LEN);
+    check(uv_fs_close(loop, request, ((struct work *)request)->file, on_work_closed));
+}
+
+static void on_large_opened(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    uv_buf_t buffer = uv_buf_init(work->bytes, LARGE_LEN);
+    work->file = result_of(request);
+    check(uv_fs_read(loop, request, work->file, &buffer, 1, 0, on_large_read));
+}
+
+static void start_large(struct flight *flight, uint64_t number) {
+    struct work *work = allocate(sizeof *work);
+    work->flight = flight;
+    work->bytes = allocate(LARGE_LEN);
+    check(uv_fs_open(loop, &work->request, large_path(number), UV_FS_O_RDONLY, 0, on_large_opened));
+}
+
+static void on_written(uv_fs_t *request) {
+    check_done(result_of(request), FILE_LEN);
+    check(uv_fs_close(loop, request, ((struct work *)request)->file, on_work_closed));
+}
+
+static void on_cut(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    uv_buf_t buffer = uv_buf_init(work->bytes, FILE_LEN);
+    work->file = result_of(request);
+    check(uv_fs_write(loop, request, work->file, &buffer, 1, 0, on_written));
+}
+
+static void start_writing(struct flight *flight, uint64_t number) {
+    struct work *work = allocate(sizeof *work);
+    int flags = UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_TRUNC;
+    work->flight = flight;
+    work->bytes = memset(allocate(FILE_LEN), 'y', FILE_LEN);
+    check(uv_fs_open(loop, &work->request, path(number), flags, 0666, on_cut));
+}
+
+/* In files that are open, into buffers that are used again. */
+static struct work *free_works[LARGE_FILES];
+static size_t free_count;
+
+static void on_block(uv_fs_t *request) {
+    struct work *work = (struct work *)request;
+    check_done(result_of(request), BLOCK);
+    free_works[free_count++] = work;
+    land(work->flight);
+}
+
+static void start_block(struct flight *flight, uint64_t number) {
+    struct work *work = free_works[--free_count];
+    uv_buf_t buffer = uv_buf_init(work->bytes, BLOCK);
+    work->flight = flight;
+    check(uv_fs_read(loop, &work->request, work->file, &buffer, 1, number * BLOCK % LARGE_LEN, on_block));
+}
+
+static void open_blocks(uint64_t width) {
+    uv_fs_t request;
+    while (free_count < width) {
+        struct work *work = allocate(sizeof *work);
+        work->file = uv_fs_open(loop, &request, large_path(free_count), UV_FS_O_RDONLY, 0, NULL);
+        check(work->file);
+        work->bytes = memset(allocate(BLOCK), 1, BLOCK);
+        free_works[free_count++] = work;
+    }
+}
+
+static double time_on_core(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+static void file_work(void) {
+    static const struct {
+        const char *name;
+        void (*start)(struct flight *, uint64_t);
+    } operations[] = {
+        {"read", start_reading}, {"stat", start_stat}, {"write", start_writing},
+        {"large", start_large}, {"block", start_block},
+    };
+    uint64_t width = number("--width");
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if (strcmp(operations[i].name, argument("--op")) != 0) continue;
+        if (operations[i].start == start_block) open_blocks(width);
+        double on_core = time_on_core();
+        measure("rate", operations[i].start, width, "ops");
+        printf("loop_thread %.3f ns/operation\n", (time_on_core() - on_core) / number("--n"));
+    }
+}
+
 static void on_exit_of_child(uv_process_t *process, int64_t status, int signal) {
     struct flight *flight = process->data;
     check_done(status + signal, 0);
@@ -700,6 +818,7 @@ static const struct {
     {"pool-spin", pool_spin},
     {"wake", wake},
     {"fs", files},
+    {"file", file_work},
     {"proc", processes},
 };
 

@@ -2,6 +2,7 @@
 
 mod shared;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::{Error, ErrorKind, Result};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bench::args::Args;
 use bench::delays::Delays;
+use bench::file_work::{BLOCK, FileWork, Operation, SMALL};
 use bench::report::{check_done, each, exit_code, percentiles, rate, ready, unsupported};
 use bench::serve;
 use local_channel::mpsc::{Receiver, Sender, channel};
@@ -57,6 +59,7 @@ async fn work(args: &Args) -> Result<()> {
         "chan" => send_to_and_fro(args).await,
         "pool" => pool(args).await,
         "fs" => files(args).await,
+        "file" => file_work(args).await,
         other => Err(unsupported(other)),
     }
 }
@@ -305,6 +308,52 @@ async fn files(args: &Args) -> Result<()> {
         flight(count, width, stat).await?;
         rate(&format!("fs_stat_c{width}"), start, count, "ops");
     }
+    Ok(())
+}
+
+async fn file_work(args: &Args) -> Result<()> {
+    let work = Rc::new(FileWork::from_args(args)?);
+    if work.operation == Operation::Block {
+        return blocks(work).await;
+    }
+    let operate = {
+        let work = work.clone();
+        async move |number| {
+            let path = work.path(number);
+            let len = match work.operation {
+                Operation::Read | Operation::Large => fs::read(path).await?.len(),
+                Operation::Stat => fs::metadata(path).await?.len() as usize,
+                Operation::Write => fs::write(path, vec![b'y'; SMALL]).await.0.map(|()| SMALL)?,
+                Operation::Block => unreachable!("that has a way of its own"),
+            };
+            work.check(len)
+        }
+    };
+    let watch = work.watch();
+    flight(work.count, work.width, operate).await?;
+    watch.stop();
+    Ok(())
+}
+
+/// In files that are open, into buffers that are used again.
+async fn blocks(work: Rc<FileWork>) -> Result<()> {
+    let mut places = Vec::new();
+    for place in 0..work.width {
+        places.push((fs::File::from_std(work.open(place)?)?, vec![1; BLOCK]));
+    }
+    let free = Rc::new(RefCell::new(places));
+    let operate = {
+        let work = work.clone();
+        async move |number| {
+            let (file, buffer) = free.borrow_mut().pop().expect("there are enough");
+            let (read, buffer) = file.read_at(buffer, work.offset(number)).await;
+            free.borrow_mut().push((file, buffer));
+            work.check(read?)
+        }
+    };
+    let watch = work.watch();
+    flight(work.count, work.width, operate).await?;
+    watch.stop();
     Ok(())
 }
 

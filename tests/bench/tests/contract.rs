@@ -51,7 +51,14 @@ const IN_PROCESS: &[(&str, &[&str])] = &[
             "fs_stat_c64 ops/s",
         ],
     ),
+    ("file --op read --n 50 --width 64", FILE_WORK),
+    ("file --op stat --n 50 --width 1", FILE_WORK),
+    ("file --op write --n 50 --width 64", FILE_WORK),
+    ("file --op large --n 1 --width 1", FILE_WORK),
+    ("file --op block --n 50 --width 1", FILE_WORK),
 ];
+
+const FILE_WORK: &[&str] = &["rate ops/s", "loop_thread ns/operation"];
 
 fn run(program: &str, line: &str) -> Output {
     let run = Command::new(program).args(line.split_whitespace()).output();
@@ -142,6 +149,8 @@ fn a_command_line_that_makes_no_sense_says_what_is_wrong_with_it() {
         ("yield --n 5", "--tasks is missing"),
         ("fs --n 5", "--dir is missing"),
         ("fs --n 5 --dir /nowhere", "No such file"),
+        ("file --op cut --n 5 --width 1 --dir .", "--op cut: makes no sense"),
+        ("file --op stat --n 5 --width 1 --dir /nowhere", "No such file"),
     ];
     for program in CONTENDERS {
         for (line, complaint) in complaints {
@@ -248,7 +257,7 @@ impl Drop for Server {
     }
 }
 
-/// The files of `fs`, gone when dropped.
+/// The files of `fs` and one large one for `file`, gone when dropped.
 struct Files(PathBuf);
 
 impl Files {
@@ -260,6 +269,7 @@ impl Files {
         for number in 0..1000 {
             fs::write(files.0.join(format!("f{number}")), [b'x'; 1024]).unwrap();
         }
+        fs::write(files.0.join("l0"), vec![b'x'; 1024 * 1024]).unwrap();
         files
     }
 }

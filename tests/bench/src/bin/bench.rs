@@ -3,11 +3,12 @@
 //! ```text
 //! tests/bench/run [--peers tokio,libuv] [--workloads echo50,spawn] [--rounds 9] [--scale 1.0]
 //! tests/bench/run --scaling [--peers tokio,libuv] [--plots pool,queue] [--rounds 5]
+//! tests/bench/run --ring [--peers ring,libuv] [--workloads read1,stat64] [--rounds 9] [--scale 1.0]
 //! tests/bench/run --sizes
 //! ```
 //!
 //! `--scale 0.01` does a hundredth of the work: enough to see that all stands, not to compare. `--scaling`
-//! draws how costs grow into `docs/plots`. `--sizes` builds the smallest programs. With `--markdown FILE`
+//! draws how costs grow into `docs/plots`. `--ring` compares files through an io_uring and through the pool. `--sizes` builds the smallest programs. With `--markdown FILE`
 //! the sections of that document are replaced; else all is printed. The exit code is 1 where a run was
 //! refused.
 
@@ -24,6 +25,7 @@ use lexopt::{Parser, ValueExt};
 enum Mode {
     Compare,
     Scaling,
+    Ring,
     Sizes,
 }
 
@@ -32,6 +34,7 @@ fn main() -> Result<ExitCode> {
     let is_complete = match mode {
         Mode::Compare => harness::compare(&options)?,
         Mode::Scaling => harness::scaling(&options)?,
+        Mode::Ring => harness::ring(&options)?,
         Mode::Sizes => harness::sizes(&options)?,
     };
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -45,6 +48,7 @@ fn parse() -> std::result::Result<(Mode, Options), lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("scaling") => mode = Mode::Scaling,
+            lexopt::Arg::Long("ring") => mode = Mode::Ring,
             lexopt::Arg::Long("sizes") => mode = Mode::Sizes,
             lexopt::Arg::Long("peers") => options.peers = Some(names(&mut arguments)?),
             lexopt::Arg::Long("workloads" | "plots") => {

@@ -2,6 +2,7 @@
 
 mod accept;
 mod echo;
+mod file_work;
 mod files;
 mod flight;
 mod immediates;
@@ -50,6 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
         "pool-spin" => pool::spin(args),
         "wake" => wake::wake(args),
         "fs" => files::files(args),
+        "file" => file_work::file_work(args),
         "proc" => processes::processes(args),
         other => Err(unsupported(other)),
     }

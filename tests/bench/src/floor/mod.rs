@@ -2,6 +2,7 @@
 //! the least that does the work.
 
 mod epoll;
+mod file_work;
 mod files;
 mod iteration;
 mod pool;
@@ -44,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
         "pool-spin" => pool::spin(args),
         "wake" => wake::wake(args),
         "fs" => files::files(args),
+        "file" => file_work::file_work(args),
         "proc" => processes::processes(args),
         other => Err(unsupported(other)),
     }

@@ -5,23 +5,33 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::workload::Flags;
+
 /// A program that takes part.
 pub(super) struct Contender {
     pub(super) name: &'static str,
     program: PathBuf,
     /// Stands before the workload: a script's path.
     script: Option<PathBuf>,
+    /// Stand behind it: which of its ways is meant.
+    flags: Flags,
     /// Whether this is a second face of one that is there already.
     pub(super) is_futures: bool,
 }
 
 impl Contender {
     pub(super) fn new(name: &'static str, program: PathBuf) -> Self {
-        Self { name, program, script: None, is_futures: false }
+        Self { name, program, script: None, flags: &[], is_futures: false }
     }
 
     pub(super) fn script(name: &'static str, interpreter: PathBuf, script: PathBuf) -> Self {
-        Self { name, program: interpreter, script: Some(script), is_futures: false }
+        Self { script: Some(script), ..Self::new(name, interpreter) }
+    }
+
+    /// The same program, told to do it another way.
+    pub(super) fn variant(&self, name: &'static str, flags: Flags) -> Self {
+        let (program, script) = (self.program.clone(), self.script.clone());
+        Self { script, flags, ..Self::new(name, program) }
     }
 
     pub(super) fn is_peer(&self) -> bool {
@@ -31,10 +41,7 @@ impl Contender {
     /// Returns the command that does `workload`; the workload's own arguments are still to be added.
     pub(super) fn command(&self, workload: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.script).arg(workload);
-        if self.is_futures {
-            command.args(["--api", "future"]);
-        }
+        command.args(&self.script).arg(workload).args(self.flags);
         command
     }
 }
@@ -48,9 +55,10 @@ impl fmt::Display for Contender {
 /// Returns ours, by callbacks and by futures, and the floor. They lie beside this program.
 pub(super) fn ours() -> Result<Vec<Contender>> {
     let built = built_programs()?;
-    let ours = built.join("contender");
-    let futures = Contender { is_futures: true, ..Contender::new("ours, futures", ours.clone()) };
-    Ok(vec![Contender::new("ours", ours), futures, Contender::new("floor", built.join("floor"))])
+    let ours = Contender::new("ours", built.join("contender"));
+    let futures = ours.variant("ours, futures", &["--api", "future"]);
+    let futures = Contender { is_futures: true, ..futures };
+    Ok(vec![ours, futures, Contender::new("floor", built.join("floor"))])
 }
 
 /// Returns the directory that cargo builds into.

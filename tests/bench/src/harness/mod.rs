@@ -11,6 +11,7 @@
 //! all. A run that failed, or did no work, takes its contender out of that workload, and the report
 //! says why: a wrong answer is never a fast one.
 
+mod calls;
 mod child;
 mod contender;
 mod document;
@@ -18,6 +19,7 @@ mod figure;
 mod goals;
 mod machine;
 mod peer;
+mod ring;
 mod run;
 mod scaling;
 mod sizes;
@@ -35,6 +37,7 @@ use summary::Measured;
 use table::{Column, Entry};
 use workload::Workload;
 
+pub(crate) use ring::ring;
 pub(crate) use scaling::scaling;
 pub(crate) use sizes::sizes;
 
@@ -63,29 +66,44 @@ impl Options {
 
 /// Compares, and says whether no run was refused.
 pub(crate) fn compare(options: &Options) -> Result<bool> {
-    let workloads = workload::chosen(options.workloads.as_deref()).map_err(Error::other)?;
+    let names = options.workloads.as_deref();
+    let workloads = workload::chosen(workload::ALL, names).map_err(Error::other)?;
     child::raise_descriptor_limit()?;
     let mut contenders = contender::ours()?;
     contenders.extend(peer::available(options.peers.as_deref())?);
     let (scratch, start) = (Scratch::new()?, Instant::now());
     let machine = machine::describe();
 
-    let mut all: Vec<Measured<'_>> = Vec::new();
-    for workload in workloads {
-        all.push((workload, columns(workload, &contenders, options, &scratch)));
-    }
-    let refused = all.iter().flat_map(|(_, columns)| columns);
-    let is_complete = !refused.into_iter().any(|column| matches!(column.entry, Entry::Refused(_)));
-
-    let minutes = start.elapsed().as_secs().div_ceil(60);
-    eprintln!("{} rounds in {minutes} minutes", options.rounds);
-    let took = format!("- rounds: {}, in {minutes} minutes\n", options.rounds);
-    options.write("machine", "The machine", &(machine + &took))?;
+    let all = measure(workloads, &contenders, options, &scratch);
+    options.write("machine", "The machine", &(machine + &took(options, start)))?;
     options.write("summary", "Summary", &summary::markdown(&all))?;
     let tables: Vec<_> =
         all.iter().map(|(workload, columns)| table::markdown(workload, columns)).collect();
     options.write("tables", "All figures", &(table::LEGEND.to_owned() + &tables.concat()))?;
-    Ok(is_complete)
+    Ok(is_complete(&all))
+}
+
+/// Runs all rounds of all workloads.
+fn measure<'a>(
+    workloads: Vec<&'static Workload>,
+    contenders: &'a [Contender],
+    options: &Options,
+    scratch: &Scratch,
+) -> Vec<Measured<'a>> {
+    let measured = |workload| (workload, columns(workload, contenders, options, scratch));
+    workloads.into_iter().map(measured).collect()
+}
+
+/// Whether no run was refused.
+fn is_complete(all: &[Measured<'_>]) -> bool {
+    let mut columns = all.iter().flat_map(|(_, columns)| columns);
+    !columns.any(|column| matches!(column.entry, Entry::Refused(_)))
+}
+
+fn took(options: &Options, start: Instant) -> String {
+    let minutes = start.elapsed().as_secs().div_ceil(60);
+    eprintln!("{} rounds in {minutes} minutes", options.rounds);
+    format!("- rounds: {}, in {minutes} minutes\n", options.rounds)
 }
 
 /// Runs all rounds of one workload.

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::contender::{Contender, built_programs};
 
 const PEERS: &[Peer] = &[
+    Peer { name: RING, source: Source::Crate },
     Peer { name: "tokio", source: Source::Crate },
     Peer { name: "smol", source: Source::Crate },
     Peer { name: "monoio", source: Source::Crate },
@@ -16,6 +17,9 @@ const PEERS: &[Peer] = &[
     Peer { name: "libuv", source: Source::C },
     Peer { name: "node", source: Source::Script },
 ];
+
+/// Has files and nothing else, so it takes part only where it is asked for.
+const RING: &str = "ring";
 
 struct Peer {
     name: &'static str,
@@ -31,7 +35,7 @@ enum Source {
     Script,
 }
 
-/// Builds the peers of these names, or all, and returns those that are there.
+/// Builds the peers of these names, or all that are runtimes, and returns those that are there.
 pub(super) fn available(names: Option<&[String]>) -> Result<Vec<Contender>> {
     let is_known = |name: &String| PEERS.iter().any(|peer| peer.name == name);
     if let Some(stranger) = names.unwrap_or_default().iter().find(|name| !is_known(name)) {
@@ -39,7 +43,10 @@ pub(super) fn available(names: Option<&[String]>) -> Result<Vec<Contender>> {
         let known = known.join(", ");
         return Err(Error::other(format!("no peer is called {stranger}; there are {known}")));
     }
-    let is_chosen = |peer: &&Peer| names.is_none_or(|names| names.iter().any(|n| n == peer.name));
+    let is_chosen = |peer: &&Peer| match names {
+        Some(names) => names.iter().any(|name| name == peer.name),
+        None => peer.name != RING,
+    };
     let mut available = Vec::new();
     for peer in PEERS.iter().filter(is_chosen) {
         match peer.build() {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
+use bench::file_work::SMALL;
+
 use super::child::{Server, bound, cpu_time_of_the_ended};
 use super::contender::{Contender, built_programs};
 use super::figure::{self, Figure};
@@ -146,9 +148,9 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// What the workloads work on: a thousand files of 1 KiB, gone when dropped.
+/// What the workloads work on: files, gone when dropped.
 pub(super) struct Scratch {
-    files: PathBuf,
+    pub(super) files: PathBuf,
 }
 
 impl Scratch {
@@ -156,16 +158,21 @@ impl Scratch {
         let scratch =
             Self { files: std::env::temp_dir().join(format!("bench-{}", std::process::id())) };
         fs::create_dir_all(&scratch.files)?;
-        for number in 0..1000 {
-            fs::write(scratch.files.join(format!("f{number}")), [b'x'; 1024])?;
-        }
+        scratch.fill("f", 1000, SMALL)?;
         Ok(scratch)
+    }
+
+    /// Puts `count` files there, which are called `prefix` and a number.
+    pub(super) fn fill(&self, prefix: &str, count: usize, len: usize) -> Result<()> {
+        let bytes = vec![b'x'; len];
+        (0..count)
+            .try_for_each(|number| fs::write(self.files.join(format!("{prefix}{number}")), &bytes))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays behind is a megabyte of temporary files.
+        // What stays behind is temporary files.
         let _ = fs::remove_dir_all(&self.files);
     }
 }

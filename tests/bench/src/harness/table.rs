@@ -107,7 +107,7 @@ fn is_same_kind(one: &Figure, other: &Figure) -> bool {
 }
 
 impl Column<'_> {
-    fn is_measured(&self) -> bool {
+    pub(super) fn is_measured(&self) -> bool {
         matches!(self.entry, Entry::Measured(_))
     }
 
@@ -127,6 +127,12 @@ impl Column<'_> {
         let value = median(&mut values);
         let spread = (values[values.len() - 1] - values[0]) / 2.0 / value;
         Some(Summary { median: Figure { value, ..kind.clone() }, spread })
+    }
+
+    /// Returns the median of a figure, and half the distance between the ends of its rounds as a part of it.
+    pub(super) fn median_and_spread(&self, name: &str) -> Option<(Figure, f64)> {
+        let kind = self.rounds().iter().flatten().find(|figure| figure.name == name)?;
+        self.summary(kind).map(|summary| (summary.median, summary.spread))
     }
 
     /// Returns the medians of the figures of these names, added up: `None` if one is missing.

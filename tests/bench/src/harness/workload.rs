@@ -73,12 +73,15 @@ impl Workload {
     }
 }
 
-/// Returns the workloads of these names, or all.
-pub(super) fn chosen(names: Option<&[String]>) -> Result<Vec<&'static Workload>, String> {
-    let Some(names) = names else { return Ok(ALL.iter().collect()) };
+/// Returns those of `table` with these names, or all.
+pub(super) fn chosen(
+    table: &'static [Workload],
+    names: Option<&[String]>,
+) -> Result<Vec<&'static Workload>, String> {
+    let Some(names) = names else { return Ok(table.iter().collect()) };
     let find = |name: &String| {
-        ALL.iter().find(|workload| workload.name == name).ok_or_else(|| {
-            let known: Vec<_> = ALL.iter().map(|workload| workload.name).collect();
+        table.iter().find(|workload| workload.name == name).ok_or_else(|| {
+            let known: Vec<_> = table.iter().map(|workload| workload.name).collect();
             format!("no workload is called {name}; there are {}", known.join(", "))
         })
     };
@@ -89,7 +92,7 @@ use Amount::{Fixed, Scaled};
 use Cpu::{PerOperation, Untold};
 
 /// Each long enough for its figure to stand, and no longer: half a second for a good contender.
-const ALL: &[Workload] = &[
+pub(super) const ALL: &[Workload] = &[
     server("echo1", "64-byte echo, 1 connection", "echo", ("echo", 1, Scaled(20_000))),
     server("echo50", "64-byte echo, 50 connections", "echo", ("echo", 50, Scaled(40_000))),
     server("echo1000", "64-byte echo, 1,000 connections", "echo", ("echo", 1000, Scaled(40_000))),
@@ -138,6 +141,58 @@ const ALL: &[Workload] = &[
     many_threads("proc", "processes", "proc", (&[("--n", Scaled(300))], 2)),
 ];
 
+/// What is done with files, one thing each, so that a core's time is that thing's.
+pub(super) const FILES: &[Workload] = &[
+    file(
+        "read1",
+        "1 KiB read, 1 at a time",
+        &["--op", "read", "--width", "1"],
+        &[("--n", Scaled(10_000))],
+    ),
+    file(
+        "read64",
+        "1 KiB read, 64 at a time",
+        &["--op", "read", "--width", "64"],
+        &[("--n", Scaled(60_000))],
+    ),
+    file(
+        "stat1",
+        "stat, 1 at a time",
+        &["--op", "stat", "--width", "1"],
+        &[("--n", Scaled(10_000))],
+    ),
+    file(
+        "stat64",
+        "stat, 64 at a time",
+        &["--op", "stat", "--width", "64"],
+        &[("--n", Scaled(100_000))],
+    ),
+    file(
+        "write64",
+        "1 KiB replaced, 64 at a time",
+        &["--op", "write", "--width", "64"],
+        &[("--n", Scaled(2000))],
+    ),
+    file(
+        "large1",
+        "1 MiB read, 1 at a time",
+        &["--op", "large", "--width", "1"],
+        &[("--n", Scaled(1000))],
+    ),
+    file(
+        "large64",
+        "1 MiB read, 64 at a time",
+        &["--op", "large", "--width", "64"],
+        &[("--n", Scaled(1000))],
+    ),
+    file(
+        "block64",
+        "4 KiB of an open file, 64 at a time",
+        &["--op", "block", "--width", "64"],
+        &[("--n", Scaled(60_000))],
+    ),
+];
+
 const LIVE: (&str, Amount) = ("--live", Fixed(10_000));
 
 const fn server(
@@ -158,6 +213,10 @@ const fn many_threads(
 ) -> Workload {
     let kind = Kind::InProcess { arguments, cpu: PerOperation(times) };
     Workload { name, about, command, flags: &[], kind, field: Field::BothFaces }
+}
+
+const fn file(name: &'static str, about: &'static str, flags: Flags, n: Arguments) -> Workload {
+    Workload { flags, field: Field::OneFace, ..many_threads(name, about, "file", (n, 1)) }
 }
 
 /// Timers, ours by `set_timeout`. The peers have one kind.
