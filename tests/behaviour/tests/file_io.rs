@@ -433,6 +433,19 @@ fn what_has_no_position_is_read_and_written_and_loses_nothing() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_read_into_several_buffers_does_not_wait_for_more_than_is_there() {
+    let (mut lp, _dir, _guard) = start();
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let file = File::from_std(fs::File::from(std::os::fd::OwnedFd::from(one)), "a socket");
+    lp.block_on(async {
+        (&other).write_all(b"01234").unwrap();
+        let (buffers, read) = file.readv(vec![vec![0; 3], vec![0; 3]]).await.unwrap();
+        assert_eq!((buffers.concat(), read), (b"01234\0".to_vec(), 5));
+    });
+}
+
 // --- as std's ---
 
 /// A small generator of numbers that are the same for the same seed.
