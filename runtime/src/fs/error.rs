@@ -42,7 +42,8 @@ impl Error {
         io::Error::new(error.kind(), Self { operation, error })
     }
 
-    /// The name of the function that was called.
+    /// The name of the function that was called. Whatever opens a [`File`](super::File) is `open`, and whatever
+    /// reads on in one is `read`.
     pub fn operation(&self) -> &'static str {
         self.operation.name
     }
