@@ -22,7 +22,8 @@ use crate::request::Request;
 ///
 /// A question (`read_at`, `metadata`) sees what was written before by this file. Clones are one file: they
 /// share the position, and what was read ahead or accepted. It may go to other threads; what it is asked for goes
-/// through the loop that is current there.
+/// through the loop that is current there. A task that polls it may wait for what another loop has begun: that does
+/// not keep the task's own loop alive.
 ///
 /// On a `&mut File` the traits' `write` and `seek` come before the ones of the same names here: they take a
 /// `&[u8]`, and do not wait for the system.
