@@ -99,7 +99,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 fn permissions(path: &Path) -> io::Result<Option<Permissions>> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => Ok(Some(found.permissions())),
-        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(found) if found.is_dir() => Err(sys::is_a_directory()),
         Ok(_) => Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file")),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

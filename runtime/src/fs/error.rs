@@ -49,7 +49,8 @@ impl Error {
         Some(Self::wrap(operation.clone(), copy_of(error)))
     }
 
-    /// The name of the function that was called.
+    /// The name of the function that was called. Whatever opens a [`File`](super::File) is `open`, and whatever
+    /// reads on in one is `read`.
     pub fn operation(&self) -> &'static str {
         self.operation.name
     }

@@ -6,7 +6,8 @@ macro_rules! sends_files {
         /// Sending files.
         impl $name {
             /// Writes the bytes of `file` from `range`, all of them, at their place in the order of the
-            /// writes. The file's own position is neither used nor moved.
+            /// writes. The file's own position is neither used nor moved. What was written at the position
+            /// before, by this `File`, is among them.
             ///
             /// What the system has in memory goes to the socket from there (`sendfile`); the rest is read
             /// by the pool, 256 KiB at a time, when it is its turn. So neither this thread nor one of the

@@ -103,6 +103,11 @@ pub(crate) fn already() -> io::Error {
     Errno::ALREADY.into()
 }
 
+/// A directory is where a file should be.
+pub(crate) fn is_a_directory() -> io::Error {
+    Errno::ISDIR.into()
+}
+
 /// The stream is not connected, or was shut down before.
 pub(crate) fn not_connected() -> io::Error {
     Errno::NOTCONN.into()

@@ -79,6 +79,11 @@ pub(crate) fn already() -> io::Error {
     io::Error::from_raw_os_error(WSAEALREADY)
 }
 
+/// A directory is where a file should be: the system has no code for it.
+pub(crate) fn is_a_directory() -> io::Error {
+    io::ErrorKind::IsADirectory.into()
+}
+
 /// The stream is not connected, or was shut down before.
 pub(crate) fn not_connected() -> io::Error {
     io::Error::from_raw_os_error(WSAENOTCONN)

@@ -211,6 +211,7 @@ fn joined<T>(output: Ended<T>) -> Result<T, JoinError> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.hold {
             Some(Hold::Plain(joined)) => joined.poll(cx),
@@ -241,16 +242,26 @@ impl<T> Tied<T> {
     }
 }
 
-impl<T> Drop for JoinHandle<T> {
-    fn drop(&mut self) {
-        if self.hold.is_none() {
-            return;
-        }
+impl<T> JoinHandle<T> {
+    /// What a drop has to do besides dropping.
+    #[inline(never)]
+    fn let_go(&self) {
         if self.aborts_on_drop {
             self.abort();
         }
         if let Joined::Job(job) = self.joined() {
             job.detach();
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    #[inline]
+    fn drop(&mut self) {
+        match self.hold {
+            None => {}
+            Some(Hold::Plain(Joined::Task(_))) if !self.aborts_on_drop => {}
+            Some(_) => self.let_go(),
         }
     }
 }

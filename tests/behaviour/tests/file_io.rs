@@ -13,7 +13,9 @@ use std::task::Poll;
 
 use behaviour::{Deadline, tell};
 use fs_support::TempDir;
-use futures_lite::{AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt, StreamExt, future};
+use futures_lite::{
+    AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt, StreamExt, future,
+};
 use runtime::fs::{File, OpenOptions};
 use runtime::{Loop, LoopGone, Uncaught, ms, on_unhandled, raw_os_error, set_immediate, spawn};
 use tcp_support::{assert_passed, child, child_argument};
@@ -431,6 +433,42 @@ fn what_has_no_position_is_read_and_written_and_loses_nothing() {
         drop(other);
         assert_eq!(file.read_rest_to_string().await.unwrap(), "89");
     });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_into_several_buffers_does_not_wait_for_more_than_is_there() {
+    let (mut lp, _dir, _guard) = start();
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let file = File::from_std(fs::File::from(std::os::fd::OwnedFd::from(one)), "a socket");
+    lp.block_on(async {
+        (&other).write_all(b"01234").unwrap();
+        let (buffers, read) = file.readv(vec![vec![0; 3], vec![0; 3]]).await.unwrap();
+        assert_eq!((buffers.concat(), read), (b"01234\0".to_vec(), 5));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_main_future_waits_for_what_another_loop_has_begun() {
+    let (mut lp, _dir, _guard) = start();
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let file = File::from_std(fs::File::from(std::os::fd::OwnedFd::from(one)), "a socket");
+    let first = lp.block_on(future::poll_once((&file).read(&mut [0; 1])));
+    assert!(first.is_none(), "nothing is there to be read: {first:?}");
+    let (waits, waiting) = std::sync::mpsc::channel();
+    let reads = std::thread::spawn(move || {
+        let mut byte = [0; 1];
+        let read = Loop::new().unwrap().block_on(poll_fn(|cx| {
+            let read = Pin::new(&mut &file).poll_read(cx, &mut byte);
+            waits.send(()).unwrap();
+            read
+        }));
+        assert_eq!((read.unwrap(), byte), (1, *b"!"));
+    });
+    waiting.recv().unwrap();
+    (&other).write_all(b"!").unwrap();
+    reads.join().unwrap();
 }
 
 // --- as std's ---

@@ -96,10 +96,13 @@ fn what_is_no_regular_file_is_refused_and_stays() {
     let (directory, socket) = (dir.join("directory"), dir.join("socket"));
     std::fs::create_dir(&directory).unwrap();
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let refused = [(&directory, ErrorKind::IsADirectory), (&socket, ErrorKind::InvalidInput)];
-    for (path, kind) in refused {
+    let refused = [
+        (&directory, ErrorKind::IsADirectory, Some(libc::EISDIR)),
+        (&socket, ErrorKind::InvalidInput, None),
+    ];
+    for (path, kind, code) in refused {
         for error in both(&mut lp, || fs::write_atomic(path, "x")).map(Result::unwrap_err) {
-            assert_eq!(error.kind(), kind);
+            assert_eq!((error.kind(), runtime::raw_os_error(&error)), (kind, code));
             assert_names(&error, "write_atomic", path);
         }
     }

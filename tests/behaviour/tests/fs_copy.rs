@@ -143,6 +143,8 @@ fn what_can_not_be_copied_names_both_paths_and_leaves_nothing() {
         let (from, to) = (dir.join(from), dir.join(to));
         let error = copy(&from, &to, CopyOptions::new()).unwrap_err();
         assert_eq!(error.kind(), kind, "{from:?} to {to:?}");
+        let is_of_the_system = kind != ErrorKind::InvalidInput;
+        assert_eq!(runtime::raw_os_error(&error).is_some(), is_of_the_system, "{error}");
         names(&error, "copy", &from, &to);
     }
     assert!(!dir.join("to").exists());

@@ -101,6 +101,21 @@ fn a_tree_of_ten_thousand_levels_goes() {
 }
 
 #[test]
+fn a_link_with_a_slash_behind_is_refused_and_what_it_leads_to_stays() {
+    let _guard = Deadline::secs(60);
+    let dir = TempDir::new();
+    grow(&dir.join("tree"), 1, 1);
+    symlink("tree", dir.join("link")).unwrap();
+    for slashes in ["link/", "link//"] {
+        assert_eq!(remove(dir.join(slashes)).unwrap_err().kind(), ErrorKind::NotADirectory);
+        assert_eq!(std::fs::read_dir(dir.join("tree")).unwrap().count(), 4);
+    }
+    remove(dir.join("tree//")).unwrap();
+    assert!(!dir.join("tree").exists());
+    remove(dir.join("link")).unwrap();
+}
+
+#[test]
 fn a_deep_tree_with_something_in_each_level_goes_though_levels_are_closed_on_the_way() {
     let _guard = Deadline::secs(60);
     let dir = TempDir::new();
@@ -321,7 +336,7 @@ fn in_a_child(name: &str, set: (&str, &Path), prepare: impl FnOnce(&mut Command)
 }
 
 #[test]
-fn with_twenty_descriptors_a_deep_and_wide_tree_goes() {
+fn with_twenty_descriptors_a_deep_and_wide_tree_goes_and_so_does_a_temporary_one() {
     let _guard = Deadline::secs(120);
     let dir = TempDir::new();
     grow(&dir.join("tree"), 2, 6);
@@ -333,11 +348,15 @@ fn with_twenty_descriptors_a_deep_and_wide_tree_goes() {
 #[test]
 #[ignore = "a child of another test"]
 fn child_with_few_descriptors() {
-    let Some(tree) = std::env::var_os("REMOVED") else { return };
+    let Some(tree) = std::env::var_os("REMOVED").map(PathBuf::from) else { return };
+    let mut lp = Loop::new().unwrap();
+    let temp = lp.block_on(async { fs::mkdtemp(tree.with_extension("temp")).await }).unwrap();
+    dig(temp.path(), 1000);
     let few = libc::rlimit { rlim_cur: 20, rlim_max: 20 };
     // SAFETY: the structure lives as long as the call.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &few) }, 0);
     remove(tree).unwrap();
+    lp.block_on(async { temp.close().await }).unwrap();
 }
 
 #[test]

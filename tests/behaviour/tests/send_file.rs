@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use behaviour::{Deadline, EventLog};
+use futures_lite::AsyncWriteExt;
 use runtime::fs::File;
 use runtime::net::TcpStream;
 use runtime::{Cancelled, Loop, next_tick};
@@ -127,6 +128,28 @@ fn what_the_system_cannot_send_by_itself_is_read() {
         ours.shutdown().await.unwrap();
     });
     assert_eq!(got.join().unwrap(), [&bytes[..], b"!"].concat());
+}
+
+#[test]
+fn what_was_written_to_the_file_before_is_sent() {
+    let _guard = Deadline::secs(20);
+    let mut lp = Loop::new().unwrap();
+    let _here = lp.enter();
+    let scratch = Scratch::new("written", b"");
+    for length in [10, 300_000] {
+        let bytes = pattern(length);
+        let (socket, peer) = pair();
+        let got = read_all(peer);
+        let options = OpenOptions::new().read(true).write(true).truncate(true).open(&scratch.0);
+        let file = File::from_std(options.unwrap(), &scratch.0);
+        // One half is accepted only, the other is asked for only.
+        let (one, other) = bytes.split_at(length / 2);
+        lp.block_on((&file).write_all(one)).unwrap();
+        file.write(other).detach();
+        lp.block_on(socket.send_file(&file, 0..length as u64)).unwrap();
+        drop(socket);
+        assert!(got.join().unwrap() == bytes, "{length}");
+    }
 }
 
 #[test]

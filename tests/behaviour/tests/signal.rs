@@ -604,6 +604,31 @@ fn signals_that_interrupt_what_waits_are_errors_of_nothing() {
 }
 
 #[test]
+fn signals_do_not_cut_off_a_file_that_is_sent() {
+    const LENGTH: u64 = 4 << 20;
+    let (_alone, mut lp, _log, _guards) = start();
+    let path = std::env::temp_dir().join(format!("runtime-eintr-send-{}", std::process::id()));
+    std::fs::write(&path, vec![b'x'; LENGTH as usize]).unwrap();
+    let interruptions = Interruptions::by(SIGUSR2);
+    lp.block_on(async {
+        let file = runtime::fs::File::open(&path).await.unwrap();
+        for _ in 0..20 {
+            let (socket, peer) = TcpStream::pair().unwrap();
+            let sending = socket.send_file(&file, 0..LENGTH);
+            let (mut total, mut buffer) = (0, vec![0; 64 * 1024]);
+            while total < LENGTH {
+                let read = peer.read(&mut buffer).await.unwrap();
+                assert_ne!(read, 0, "cut off after {total} bytes");
+                total += read as u64;
+            }
+            sending.await.unwrap();
+        }
+    });
+    drop(interruptions);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn a_watcher_of_sigchld_and_who_waits_for_the_child_are_both_told() {
     let (_alone, mut lp, log, _guards) = start();
     let noted = log.clone();

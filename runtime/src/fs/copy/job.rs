@@ -42,7 +42,7 @@ pub(super) fn copy(from: &Path, to: &Path, rules: Rules, meter: &Meter<'_>) -> i
 /// Only regular files: what else would be read or written has no end, or waits for somebody.
 fn check(file: &Metadata) -> io::Result<()> {
     if file.is_dir() {
-        Err(ErrorKind::IsADirectory.into())
+        Err(sys::is_a_directory())
     } else if !file.is_file() {
         Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"))
     } else {

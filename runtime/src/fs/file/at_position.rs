@@ -111,8 +111,9 @@ impl File {
             if ahead > 0 {
                 return Ok((buffers, ahead));
             }
-            let read =
-                pieces::read_all(&mut buffers, |slices| sys::read_vectored(&open.file, slices))?;
+            let read = pieces::read_all(&mut buffers, sys::BUFFERS_PER_CALL, |slices| {
+                sys::read_vectored(&open.file, slices)
+            })?;
             Ok((buffers, read))
         })
     }
@@ -179,7 +180,9 @@ impl File {
     #[track_caller]
     pub fn writev(&self, buffers: Vec<Vec<u8>>) -> Request<usize> {
         self.open_file().in_line("writev", Carried::Out, move |open| {
-            pieces::write_all(&buffers, |slices| sys::write_vectored(&open.file, slices))?;
+            pieces::write_all(&buffers, sys::BUFFERS_PER_CALL, |slices| {
+                sys::write_vectored(&open.file, slices)
+            })?;
             Ok(buffers.iter().map(Vec::len).sum())
         })
     }

@@ -22,7 +22,8 @@ use crate::request::Request;
 ///
 /// A question (`read_at`, `metadata`) sees what was written before by this file. Clones are one file: they
 /// share the position, and what was read ahead or accepted. It may go to other threads; what it is asked for goes
-/// through the loop that is current there.
+/// through the loop that is current there. A task that polls it may wait for what another loop has begun: that does
+/// not keep the task's own loop alive.
 ///
 /// On a `&mut File` the traits' `write` and `seek` come before the ones of the same names here: they take a
 /// `&[u8]`, and do not wait for the system.
@@ -169,6 +170,25 @@ impl std::ops::Deref for Descriptor {
 }
 
 impl Descriptor {
+    /// Whether the file has all that was written to it before, at the position.
+    pub(crate) fn is_written(&self) -> bool {
+        self.0.is_written()
+    }
+
+    /// A job for the pool that sees what was written before. `name` is in its errors.
+    pub(crate) fn question<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        job: impl FnOnce(&std::fs::File) -> std::io::Result<T> + Send + 'static,
+    ) -> Box<dyn FnOnce() -> std::io::Result<T> + Send> {
+        let open = self.0.clone();
+        if self.is_written() {
+            return Box::new(move || open.named(name, |open| job(&open.file)));
+        }
+        let place = open.behind_the_writes(name, |open| job(&open.file));
+        Box::new(move || place.come_up())
+    }
+
     /// Names the file in an error.
     pub(crate) fn failed(&self, name: &'static str, error: std::io::Error) -> std::io::Error {
         self.0.failed(name, error)

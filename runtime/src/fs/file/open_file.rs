@@ -37,16 +37,30 @@ impl OpenFile {
         name: &'static str,
         job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> Request<T> {
-        if self.buffers.lock().is_written() {
+        if self.is_written() {
             return self.request(Carried::IfWanted, name, job);
         }
-        let place = Place::new(self, move |open| {
+        let place = self.behind_the_writes(name, job);
+        on_pool(Lane::Fast, Carried::IfWanted, move || place.come_up())
+    }
+
+    /// Whether all that was asked for so far, at the position, is in the file.
+    pub(super) fn is_written(&self) -> bool {
+        self.buffers.lock().is_written()
+    }
+
+    /// A place in the line for a question that has to wait for what was accepted or asked for before.
+    pub(super) fn behind_the_writes<T: Send + 'static>(
+        self: &Arc<Self>,
+        name: &'static str,
+        job: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
+    ) -> Place<io::Result<T>> {
+        Place::new(self, move |open| {
             open.named(name, |open| {
                 open.write_behind()?;
                 job(open)
             })
-        });
-        on_pool(Lane::Fast, Carried::IfWanted, move || place.come_up())
+        })
     }
 
     /// What has an effect on the bytes: carried out, whoever waits. What was accepted before is written

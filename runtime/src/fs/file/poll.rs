@@ -11,7 +11,7 @@ use super::File;
 use super::buffers::{Buffers, Said};
 use super::open_file::OpenFile;
 use crate::event_loop::current;
-use crate::task::{coop, keep};
+use crate::task::coop;
 
 impl OpenFile {
     /// Asks the buffers, waits if they have no answer yet, and begins the job that they want.
@@ -23,8 +23,9 @@ impl OpenFile {
         std::task::ready!(coop::poll_proceed(cx));
         let mut said = ask(&mut self.buffers.lock());
         if said.answer.is_none() {
-            // A waker's clone and its drop are foreign code: with nothing locked.
-            let waker = keep(cx);
+            // A waker's clone and its drop are foreign code: with nothing locked. It is main's counted one: the job
+            // may be another loop's, and keep just that one alive.
+            let waker = cx.waker().clone();
             let spare = {
                 let mut buffers = self.buffers.lock();
                 if said.begins.is_none() {

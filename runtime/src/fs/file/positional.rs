@@ -126,7 +126,7 @@ impl File {
     ) -> Request<(Vec<Vec<u8>>, usize)> {
         self.open_file().ask("read_vectored_at", move |open| {
             let mut at = checked(offset)?;
-            let read = pieces::read_all(&mut buffers, |slices| {
+            let read = pieces::read_all(&mut buffers, sys::BUFFERS_PER_CALL_AT, |slices| {
                 let read = sys::read_vectored_at(&open.file, slices, at)?;
                 at = behind(at, read)?;
                 Ok(read)
@@ -206,7 +206,7 @@ impl File {
     pub fn write_vectored_at(&self, buffers: Vec<Vec<u8>>, offset: u64) -> Request<()> {
         self.open_file().change("write_vectored_at", move |open| {
             let mut at = checked(offset)?;
-            pieces::write_all(&buffers, |slices| {
+            pieces::write_all(&buffers, sys::BUFFERS_PER_CALL_AT, |slices| {
                 let written = sys::write_vectored_at(&open.file, slices, at)?;
                 at = behind(at, written)?;
                 Ok(written)

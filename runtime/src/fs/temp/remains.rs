@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::event_loop::{Carried, try_current};
+use crate::fs::remove_dir_all::remove_tree;
 use crate::pool::Lane;
 use crate::request::on_pool;
 
@@ -21,7 +22,7 @@ impl Remains {
     }
 
     pub(super) fn tree(path: PathBuf) -> Self {
-        Self { path, remove: |path| std::fs::remove_dir_all(path), is_left: true }
+        Self { path, remove: |path| remove_tree("close", path, || Ok(())), is_left: true }
     }
 
     pub(in crate::fs) fn path(&self) -> &Path {

@@ -31,6 +31,9 @@ use crate::task::job::{Ended, JobOwner};
 /// What is sent, or read, at a time: enough for a socket, and short enough for a disk.
 const CHUNK: usize = 256 * 1024;
 
+/// In the errors of the file.
+const NAME: &str = "send_file";
+
 /// Of a file, what is still to be sent.
 pub(super) struct FilePart {
     file: Descriptor,
@@ -95,11 +98,11 @@ impl FilePart {
 
     fn send_from_memory(&self, channel: &impl Channel) -> io::Result<Option<usize>> {
         let chunk = self.chunk();
-        if !sys::is_cached(&self.file, self.offset + chunk as u64 - 1) {
+        if !self.file.is_written() || !sys::is_cached(&self.file, self.offset + chunk as u64 - 1) {
             return Ok(None);
         }
         match channel.send_file(&self.file, self.offset, chunk)? {
-            Some(0) => Err(self.file.failed("send_file", ended_early())),
+            Some(0) => Err(self.file.failed(NAME, ended_early())),
             sent => Ok(sent),
         }
     }
@@ -137,16 +140,11 @@ fn ended_early() -> io::Error {
 }
 
 /// In the pool: up to `length` bytes, and one at least.
-fn read_chunk(file: &Descriptor, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+fn read_chunk(file: &std::fs::File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    match sys::read_at(file, &mut bytes, offset) {
-        Ok(0) => Err(file.failed("send_file", ended_early())),
-        Ok(read) => {
-            bytes.truncate(read);
-            Ok(bytes)
-        }
-        Err(error) => Err(file.failed("send_file", error)),
-    }
+    let read = sys::read_at(file, &mut bytes, offset)?;
+    bytes.truncate(read);
+    if read == 0 { Err(ended_early()) } else { Ok(bytes) }
 }
 
 impl<S: StreamHandle> Stream<S> {
@@ -192,7 +190,8 @@ impl<S: StreamHandle> Stream<S> {
         let length = range.end - range.start;
         let length = usize::try_from(length).ok().filter(|length| *length <= buffer.len())?;
         let body = &mut buffer[..length];
-        let is_read = length == 0 || sys::read_cached(file, body, range.start) == Some(length);
+        let is_read = length == 0
+            || file.is_written() && sys::read_cached(file, body, range.start) == Some(length);
         is_read.then(|| self.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]))
     }
 
@@ -202,8 +201,8 @@ impl<S: StreamHandle> Stream<S> {
         let (state, stream) = (self.state().clone(), Rc::downgrade(self));
         let begun = self.with_writing(|writing| {
             let part = writing.file_in_front().filter(|part| matches!(part.next, Next::Unknown))?;
-            let (file, offset, chunk) = (part.file.clone(), part.offset, part.chunk());
-            let read = move || read_chunk(&file, offset, chunk);
+            let (offset, chunk) = (part.offset, part.chunk());
+            let read = part.file.question(NAME, move |file| read_chunk(file, offset, chunk));
             let key = state.submit(Lane::Fast, Carried::IfWanted, read);
             part.next = Next::Reading(Reading { state: state.clone(), key });
             Some(key)

@@ -73,7 +73,8 @@ impl Level {
 impl Removal<'_> {
     fn run(&mut self, go_on: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
         go_on()?;
-        if std::fs::symlink_metadata(self.root)?.is_symlink() {
+        // With a slash behind, the system goes through a link.
+        if std::fs::symlink_metadata(without_slashes(self.root))?.is_symlink() {
             return std::fs::remove_file(self.root);
         }
         let root = openat(CWD, self.root, EMPTIED, Mode::empty())?;
@@ -218,4 +219,11 @@ impl Level {
         self.passes += 1;
         true
     }
+}
+
+/// The path without those at its end.
+fn without_slashes(path: &Path) -> &Path {
+    let bytes = path.as_os_str().as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(bytes.len(), |last| last + 1);
+    Path::new(OsStr::from_bytes(&bytes[..end]))
 }

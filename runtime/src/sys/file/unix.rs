@@ -10,7 +10,11 @@ use rustix::io::Errno;
 use crate::sys::unix::retry;
 
 /// What a system takes in one call: POSIX's IOV_MAX is 1024 wherever this runs.
-const BUFFERS_PER_CALL: usize = 1024;
+pub(crate) const BUFFERS_PER_CALL: usize = 1024;
+
+/// The same, at an offset: old systems of Apple have no `preadv` and `pwritev`.
+pub(crate) const BUFFERS_PER_CALL_AT: usize =
+    if cfg!(target_vendor = "apple") { 1 } else { BUFFERS_PER_CALL };
 
 /// Repeats a call of std that a signal interrupted.
 fn retry_std<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -40,60 +44,54 @@ pub(crate) fn append(file: &File, buffer: &mut Vec<u8>) -> io::Result<usize> {
     retry(|| rustix::io::read(file, spare_capacity(buffer)))
 }
 
-/// One call's worth, at the file's position.
+/// At the file's position; `slices` are no more than one call takes.
 pub(crate) fn read_vectored(file: &File, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-    let count = slices.len().min(BUFFERS_PER_CALL);
-    retry(|| rustix::io::readv(file, &mut slices[..count]))
+    retry(|| rustix::io::readv(file, slices))
 }
 
-/// One call's worth, at the file's position.
+/// At the file's position; `slices` are no more than one call takes.
 pub(crate) fn write_vectored(file: &File, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let count = slices.len().min(BUFFERS_PER_CALL);
-    retry(|| rustix::io::writev(file, &slices[..count]))
+    retry(|| rustix::io::writev(file, slices))
 }
 
-/// One call's worth.
+/// At an offset; `slices` are no more than one call takes.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn read_vectored_at(
     file: &File,
     slices: &mut [IoSliceMut<'_>],
     offset: u64,
 ) -> io::Result<usize> {
-    let count = slices.len().min(BUFFERS_PER_CALL);
-    retry(|| rustix::io::preadv(file, &mut slices[..count], offset))
+    retry(|| rustix::io::preadv(file, slices, offset))
 }
 
-/// One call's worth.
+/// At an offset; `slices` are no more than one call takes.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn write_vectored_at(
     file: &File,
     slices: &[IoSlice<'_>],
     offset: u64,
 ) -> io::Result<usize> {
-    let count = slices.len().min(BUFFERS_PER_CALL);
-    retry(|| rustix::io::pwritev(file, &slices[..count], offset))
+    retry(|| rustix::io::pwritev(file, slices, offset))
 }
 
-/// The first buffer that is not empty: old systems of Apple have no `preadv`.
+/// At an offset, into the one buffer that a call takes.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn read_vectored_at(
     file: &File,
     slices: &mut [IoSliceMut<'_>],
     offset: u64,
 ) -> io::Result<usize> {
-    let first = slices.iter_mut().find(|slice| !slice.is_empty());
-    first.map_or(Ok(0), |first| read_at(file, first, offset))
+    slices.first_mut().map_or(Ok(0), |first| read_at(file, first, offset))
 }
 
-/// The first buffer that is not empty: old systems of Apple have no `pwritev`.
+/// At an offset, from the one buffer that a call takes.
 #[cfg(target_vendor = "apple")]
 pub(crate) fn write_vectored_at(
     file: &File,
     slices: &[IoSlice<'_>],
     offset: u64,
 ) -> io::Result<usize> {
-    let first = slices.iter().find(|slice| !slice.is_empty());
-    first.map_or(Ok(0), |first| write_at(file, first, offset))
+    slices.first().map_or(Ok(0), |first| write_at(file, first, offset))
 }
 
 /// Has the system reserve the room for a part of the file, which grows if it is shorter.

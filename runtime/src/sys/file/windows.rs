@@ -25,6 +25,10 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     file.seek_write(bytes, offset)
 }
 
+/// There is no call for several.
+pub(crate) const BUFFERS_PER_CALL: usize = 1;
+pub(crate) const BUFFERS_PER_CALL_AT: usize = 1;
+
 /// Reads by `read` into what `buffer` has room for behind its bytes; it must have some.
 fn append_by(
     buffer: &mut Vec<u8>,
@@ -46,36 +50,32 @@ pub(crate) fn append(mut file: &File, buffer: &mut Vec<u8>) -> io::Result<usize>
     append_by(buffer, |room| file.read(room))
 }
 
-/// The first buffer that is not empty, at the file's position.
+/// At the file's position, the one buffer that a call takes.
 pub(crate) fn read_vectored(mut file: &File, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-    let first = slices.iter_mut().find(|slice| !slice.is_empty());
-    first.map_or(Ok(0), |first| file.read(first))
+    slices.first_mut().map_or(Ok(0), |first| file.read(first))
 }
 
-/// The first buffer that is not empty, at the file's position.
+/// At the file's position, the one buffer that a call takes.
 pub(crate) fn write_vectored(mut file: &File, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    let first = slices.iter().find(|slice| !slice.is_empty());
-    first.map_or(Ok(0), |first| file.write(first))
+    slices.first().map_or(Ok(0), |first| file.write(first))
 }
 
-/// The first buffer that is not empty.
+/// At an offset, the one buffer that a call takes.
 pub(crate) fn read_vectored_at(
     file: &File,
     slices: &mut [IoSliceMut<'_>],
     offset: u64,
 ) -> io::Result<usize> {
-    let first = slices.iter_mut().find(|slice| !slice.is_empty());
-    first.map_or(Ok(0), |first| read_at(file, first, offset))
+    slices.first_mut().map_or(Ok(0), |first| read_at(file, first, offset))
 }
 
-/// The first buffer that is not empty.
+/// At an offset, the one buffer that a call takes.
 pub(crate) fn write_vectored_at(
     file: &File,
     slices: &[IoSlice<'_>],
     offset: u64,
 ) -> io::Result<usize> {
-    let first = slices.iter().find(|slice| !slice.is_empty());
-    first.map_or(Ok(0), |first| write_at(file, first, offset))
+    slices.first().map_or(Ok(0), |first| write_at(file, first, offset))
 }
 
 pub(crate) fn allocate(_: &File, _: u64, _: u64) -> io::Result<()> {

@@ -7,6 +7,8 @@ use rustix::fd::AsFd;
 use rustix::fs::sendfile;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
+use crate::sys::unix::retry;
+
 /// Reads what is in memory; `None` if a disk would have to be waited for, or nobody knows.
 pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
     let mut buffers = [IoSliceMut::new(buffer)];
@@ -27,9 +29,16 @@ pub(in crate::sys) fn send_file(
     length: usize,
 ) -> io::Result<Option<usize>> {
     let mut offset = offset;
-    match sendfile(socket, file, Some(&mut offset), length) {
+    // A signal interrupts it where it waits for the file, though the socket waits for nothing.
+    match retry(|| sendfile(&socket, file, Some(&mut offset), length)) {
         Ok(sent) => Ok(Some(sent)),
-        Err(Errno::INVAL | Errno::NOSYS) => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) if is_unfit(&error) => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+fn is_unfit(error: &io::Error) -> bool {
+    [Errno::INVAL, Errno::NOSYS]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
