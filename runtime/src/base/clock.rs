@@ -20,6 +20,10 @@ const MS_PER_S: u64 = 1_000;
 /// thread or the system can wake (a listener, a pending read, an [`Async`](crate::handle::Async)), or
 /// with work in the pool, the loop waits for that, in real time. [`advance`](Self::advance) moves the clock in such cases.
 ///
+/// What a task or `main` awaits, and only another thread will wake, is none of these: a channel whose sender is
+/// there, or a [`Notify`](crate::sync::Notify). The clock jumps on meanwhile, so a `timeout` around such a wait is
+/// over at once. Their callbacks are handles: those hold the clock.
+///
 /// # Examples
 /// ```
 /// use runtime::{Clock, Loop, secs, set_timeout};

@@ -37,10 +37,10 @@ pub(super) fn check(host: &str) -> io::Result<()> {
 
 fn fault(host: &str) -> Option<String> {
     // A zone that is not known here, or is known by name on some other systems only.
-    let host = split_zone(host).map_or(host, |(_, zone)| zone);
+    let (what, host) = split_zone(host).map_or(("it", host), |(_, zone)| ("its zone", zone));
     let name = host.strip_suffix('.').unwrap_or(host);
     if name.is_empty() {
-        return Some("it is empty".into());
+        return Some(format!("{what} is empty"));
     }
     if name.len() > MAX_NAME_BYTES {
         return Some(format!("{} bytes are more than {MAX_NAME_BYTES}", name.len()));
@@ -105,7 +105,9 @@ mod tests {
             assert_eq!(scope("fe80::1%lo"), Some(1));
         }
         assert!(check("fe80::1%no-such-interface").is_ok(), "the system says what it is");
-        assert!(check("fe80::1%").is_err() && check("127.0.0.1%1").is_err());
+        let error = check("fe80::1%").unwrap_err().to_string();
+        assert_eq!(error, "\"fe80::1%\" is no host name: its zone is empty");
+        assert!(check("127.0.0.1%1").is_err());
     }
 
     #[test]

@@ -29,6 +29,7 @@
 //!
 //! The pool knows no loop: what a job answers, and to whom, is up to its home.
 
+mod grants;
 mod job;
 mod lanes;
 mod line;

@@ -22,6 +22,7 @@ use std::{fmt, io, thread};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::grants::Grants;
 use super::job::{self, Home, Job};
 use super::lanes::{Back, Front, Lane, Taken, Ticket, Which};
 use super::metrics::PoolMetrics;
@@ -54,6 +55,8 @@ pub(super) struct Crew {
     /// Whether the times of jobs are taken that are submitted.
     records_times: AtomicBool,
     times: [Arc<LaneTimes>; Lane::ALL.len()],
+    /// Who has got room and is not told yet.
+    grants: Grants,
     /// How many threads there may be.
     size: usize,
 }
@@ -125,6 +128,7 @@ impl Crew {
             tallies: Mutex::default(),
             records_times: AtomicBool::new(false),
             times: Default::default(),
+            grants: Grants::default(),
             size,
         }
     }
@@ -226,7 +230,7 @@ impl Crew {
         let job = front.remove(&mut back.jobs, ticket);
         let granted = self.grant(&mut front, &back);
         drop((front, back));
-        bring_all(granted);
+        self.tell(granted);
         job
     }
 
@@ -239,7 +243,7 @@ impl Crew {
         front.room.set_limit(limit);
         let granted = self.grant(&mut front, &back);
         drop((front, back));
-        bring_all(granted);
+        self.tell(granted);
     }
 
     pub(super) fn queue_limit(&self) -> Option<usize> {
@@ -263,7 +267,7 @@ impl Crew {
         front.room.wait(serial, job);
         let granted = self.grant(&mut front, &back);
         drop((front, back));
-        bring_all(granted);
+        self.tell(granted);
         Ticket { line: Which::Room, serial }
     }
 
@@ -274,23 +278,29 @@ impl Crew {
         front.room.release();
         let granted = self.grant(&mut front, &back);
         drop((front, back));
-        bring_all(granted);
+        self.tell(granted);
     }
 
-    /// The waiting jobs that there is room for now: to be run and brought home, without the locks.
+    /// Gives what room there is to those who wait for it. True: somebody has got some, and is to be told,
+    /// without the locks.
     #[must_use]
     #[inline]
-    fn grant(&self, front: &mut Front, back: &Entrance) -> Vec<Box<dyn Job>> {
-        if !front.room.has_waiting() {
-            return Vec::new();
-        }
-        self.grant_some(front, back)
+    fn grant(&self, front: &mut Front, back: &Entrance) -> bool {
+        front.room.has_waiting() && self.grant_some(front, back)
     }
 
     #[cold]
-    fn grant_some(&self, front: &mut Front, back: &Entrance) -> Vec<Box<dyn Job>> {
+    fn grant_some(&self, front: &mut Front, back: &Entrance) -> bool {
         let (queued, free) = self.in_sight(front, back);
-        front.room.grant(queued, free)
+        self.grants.add(front.room.grant(queued, free))
+    }
+
+    /// Tells those who have got room.
+    #[inline]
+    fn tell(&self, granted: bool) {
+        if granted {
+            self.grants.bring();
+        }
     }
 
     /// How many CPU jobs are queued, and how many threads are free to begin with one of them at once.
@@ -408,7 +418,7 @@ impl Crew {
                 let granted = self.grant(&mut front, &back);
                 drop((front, back));
                 self.ring(call);
-                bring_all(granted);
+                self.tell(granted);
                 return Some(taken);
             }
             if back.is_closing {
@@ -420,7 +430,7 @@ impl Crew {
                 let seen = self.submitted.load(Relaxed);
                 let granted = self.grant(&mut front, &back);
                 drop((front, back));
-                bring_all(granted);
+                self.tell(granted);
                 self.linger(seen);
                 before = Before::Away;
                 continue;
@@ -428,8 +438,8 @@ impl Crew {
             back.idle += 1;
             let granted = self.grant(&mut front, &back);
             drop(front);
-            if !granted.is_empty() {
-                MutexGuard::unlocked(&mut back, || bring_some(granted));
+            if granted {
+                MutexGuard::unlocked(&mut back, || self.grants.bring());
             }
             // Not while it sleeps, which may be for ever; and its end is foreign code.
             if let Some(home) = last.home.take() {
@@ -494,26 +504,6 @@ impl LastHome {
             *self = Self { address: job.address(), home: job.find_home() };
         }
         let refused = match &self.home {
-            Some(home) => home.done(job).err(),
-            None => Some(job),
-        };
-        refused.into_iter().for_each(job::discard);
-    }
-}
-
-/// Runs the jobs that waited for room, and gives them to their homes.
-#[inline]
-fn bring_all(granted: Vec<Box<dyn Job>>) {
-    if !granted.is_empty() {
-        bring_some(granted);
-    }
-}
-
-#[cold]
-fn bring_some(granted: Vec<Box<dyn Job>>) {
-    for mut job in granted {
-        job.run();
-        let refused = match job.find_home() {
             Some(home) => home.done(job).err(),
             None => Some(job),
         };

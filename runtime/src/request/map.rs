@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
-use crate::error::JoinError;
+use crate::error::{JoinError, Uncaught};
 use crate::event_loop::current;
 use crate::pool::Pool;
 use crate::task::JoinHandle;
@@ -88,9 +88,27 @@ impl Pool {
             })
             .collect();
         let end = EndOnDrop(work);
-        current().spawn(async move { end.0.gather(count, jobs).await })
+        current().spawn(async move {
+            match end.0.gather(count, jobs).await {
+                Ok(results) => results,
+                Err(payload) => resume_unwind(payload),
+            }
+        })
     }
 }
+
+/// Ends the jobs that are left, before the first panic goes on: with the items of those that have not begun user
+/// code is dropped, which may panic too, and two panics at a time would end the process.
+fn end_all<T>(jobs: impl Iterator<Item = JoinHandle<T>>) {
+    for job in jobs {
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(job))) {
+            current().state().executor.report(Uncaught::Panic(another));
+        }
+    }
+}
+
+/// What a panic unwinds with.
+type Payload = Box<dyn Any + Send>;
 
 /// What the jobs of one `map` share.
 struct Work<F> {
@@ -98,7 +116,7 @@ struct Work<F> {
     /// No further item is begun.
     is_over: AtomicBool,
     /// The first one.
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    panic: Mutex<Option<Payload>>,
 }
 
 /// The rest of the work was not done, as nobody would have its result.
@@ -137,21 +155,27 @@ impl<F> Work<F> {
         &self,
         count: usize,
         jobs: Vec<JoinHandle<Result<Vec<R>, Skipped>>>,
-    ) -> Vec<R> {
+    ) -> Result<Vec<R>, Payload> {
         let mut results = Vec::with_capacity(count);
-        for job in jobs {
-            match job.await {
-                Ok(Ok(chunk)) => results.extend(chunk),
-                Ok(Err(Skipped)) => resume_unwind(self.take_panic()),
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            let payload = match job.await {
+                Ok(Ok(chunk)) => {
+                    results.extend(chunk);
+                    continue;
+                }
+                Ok(Err(Skipped)) => self.take_panic(),
                 // A drop of an item or result that panicked.
-                Err(JoinError::Panicked(payload)) => resume_unwind(payload),
-                Err(JoinError::Cancelled) => resume_unwind(Box::new("the loop is gone")),
-            }
+                Err(JoinError::Panicked(payload)) => payload,
+                Err(JoinError::Cancelled) => Box::new("the loop is gone"),
+            };
+            end_all(jobs);
+            return Err(payload);
         }
-        results
+        Ok(results)
     }
 
-    fn take_panic(&self) -> Box<dyn Any + Send> {
+    fn take_panic(&self) -> Payload {
         self.panic.lock().take().expect("only a panic ends the work while somebody waits")
     }
 }

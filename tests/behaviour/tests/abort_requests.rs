@@ -689,6 +689,22 @@ fn a_queued_job_is_taken_back_and_one_that_runs_is_told_by_its_flag() {
     log.expect([]);
 }
 
+#[test]
+fn a_hundred_thousand_jobs_are_tied_to_a_signal_in_no_time() {
+    let (mut lp, _log, _guards) = real();
+    let (_controller, signal) = pair();
+    let done = Rc::new(Cell::new(0));
+    // The loop hears of none before all are tied: the longer the line of those that are done, the longer would
+    // a look through it take for each.
+    for _ in 0..100_000 {
+        let done = done.clone();
+        spawn_blocking(|| ()).abort_on(&signal).callback(move |_| done.set(done.get() + 1));
+    }
+    lp.run().unwrap();
+    assert_eq!(done.get(), 100_000);
+    assert_eq!(counts(&signal), NONE);
+}
+
 /// A job that ends when it is told to, and says when it has begun.
 fn cooperative(signal: &AbortSignal) -> (JoinHandle<Result<(), Aborted>>, Receiver<()>) {
     let (start, started) = mpsc::channel();

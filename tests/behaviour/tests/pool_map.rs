@@ -117,6 +117,46 @@ fn several_panics_are_one_and_the_pool_goes_on() {
     assert_eq!(lp.block_on(pool.map(vec![1, 2], |n| n + 1)).unwrap(), [2, 3]);
 }
 
+/// An item that panics when it is dropped; or, in the pool, first waits there.
+enum Falls {
+    Panics,
+    Waits(mpsc::Receiver<()>, thread::ThreadId),
+}
+
+impl Drop for Falls {
+    fn drop(&mut self) {
+        match self {
+            Self::Panics => resume_unwind(Box::new("a drop")),
+            Self::Waits(until, home) if thread::current().id() != *home => drop(until.recv()),
+            Self::Waits(..) => {}
+        }
+    }
+}
+
+#[test]
+fn items_that_panic_when_they_are_dropped_after_a_panic_are_reported_beside_it() {
+    let _guard = Deadline::secs(20);
+    let pool = Pool::new(1);
+    let (mut lp, log) = (on(&pool), EventLog::new());
+    let _here = lp.enter();
+    let noting = log.clone();
+    on_unhandled(move |error| noting.push(error));
+    // The thread stays with the second, so that the third is dropped by the loop.
+    let (go, until) = mpsc::channel();
+    let second = Falls::Waits(until, thread::current().id());
+    let items = vec![None, Some(second), Some(Falls::Panics), Some(Falls::Panics)];
+    let map = pool.map_chunks(1, items, |item: Option<Falls>| {
+        if item.is_none() {
+            resume_unwind(Box::new("the first"));
+        }
+    });
+    let payload = lp.block_on(map).unwrap_err().into_panic().unwrap();
+    assert_eq!(payload.downcast_ref(), Some(&"the first"));
+    drop(go);
+    lp.run().unwrap();
+    log.expect(["a drop", "a drop"]);
+}
+
 #[test]
 fn the_panic_of_a_map_that_nobody_waits_for_is_reported() {
     let _guard = Deadline::secs(20);

@@ -470,3 +470,26 @@ fn who_waits_keeps_the_loop_alive_and_who_does_not_does_not() {
     assert!(!lp.run().unwrap());
     assert!(got.get());
 }
+
+#[test]
+fn whichever_threads_make_room_who_waits_is_told_in_the_order_of_the_calls() {
+    let _guard = Deadline::secs(60);
+    for _ in 0..300 {
+        let pool = Pool::new(4);
+        pool.set_queue_limit(0);
+        let mut lp = on(&pool);
+        let _here = lp.enter();
+        let all_begun: Vec<_> = (0..4).map(|_| occupy(&pool)).collect();
+        let told = Rc::new(RefCell::new(Vec::new()));
+        for n in 0..20 {
+            let told = told.clone();
+            pool.reserve().callback(move |permit| {
+                told.borrow_mut().push(n);
+                permit.unwrap().spawn_blocking(|| ()).callback(|_| ());
+            });
+        }
+        drop(all_begun);
+        lp.run().unwrap();
+        assert_eq!(*told.borrow(), (0..20).collect::<Vec<_>>());
+    }
+}

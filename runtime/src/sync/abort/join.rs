@@ -32,9 +32,7 @@ impl<T> JoinHandle<T> {
     /// ```
     #[must_use = "a handle that is dropped is tied to nothing: await it, give it a callback, or `detach` it"]
     pub fn abort_on(mut self, signal: &AbortSignal) -> Self {
-        if self.is_finished() {
-            return self;
-        }
+        // Whether it is done is not asked: of a job that takes a look through all that are on their way home.
         if signal.is_aborted() {
             self.abort();
             return self;
