@@ -89,7 +89,8 @@ impl Builder {
     }
 
     /// How long the drop of the loop waits for jobs of its own that are in the pool; default 0. Jobs
-    /// that are not done by then go on, and their results are dropped.
+    /// that are not done by then go on, and their results are dropped. What only asks is not waited for (a
+    /// read, a lookup, a wait for [room](Pool::reserve)): nobody is left who would have the answer.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.config.shutdown_timeout = timeout;
         self

@@ -44,6 +44,8 @@ pub(crate) enum Carried {
 pub(super) struct Jobs {
     entries: Guarded<Arena<Entry>>,
     under_way: Cell<usize>,
+    /// Of these, those that are carried out.
+    effects_under_way: Cell<usize>,
 }
 
 struct Entry {
@@ -96,8 +98,23 @@ impl Entry {
 }
 
 impl Jobs {
-    pub(super) fn are_under_way(&self) -> bool {
-        self.under_way() > 0
+    /// Whether one that has an effect was submitted and has not come home.
+    pub(super) fn have_effects_under_way(&self) -> bool {
+        self.effects_under_way.get() > 0
+    }
+
+    fn begins(&self, carried: Carried) {
+        self.under_way.set(self.under_way.get() + 1);
+        if carried == Carried::Out {
+            self.effects_under_way.set(self.effects_under_way.get() + 1);
+        }
+    }
+
+    fn ends(&self, carried: Carried) {
+        self.under_way.set(self.under_way.get() - 1);
+        if carried == Carried::Out {
+            self.effects_under_way.set(self.effects_under_way.get() - 1);
+        }
     }
 
     /// How many were submitted and have not come home.
@@ -200,7 +217,7 @@ impl State {
         let entry = Entry { stage, ticket, carried, lane, location, rare, counts, is_given_up };
         let inserted = self.jobs.entries.with(|entries| entries.insert(entry));
         debug_assert_eq!(inserted, key, "the job has this one");
-        self.jobs.under_way.set(self.jobs.under_way.get() + 1);
+        self.jobs.begins(carried);
         add(self.live.jobs(carried), 1);
         // Foreign code, which may submit another job: after the key was taken.
         drop(refused);
@@ -235,7 +252,7 @@ impl State {
                 return Settled::Drop(ended);
             }
             if entry.is_under_way() {
-                self.jobs.under_way.set(self.jobs.under_way.get() - 1);
+                self.jobs.ends(entry.carried);
             }
             self.release(entry);
             (entry.ticket, entry.rare) = (None, None);
@@ -289,9 +306,10 @@ impl State {
             entry.take_place()
         });
         let job = ticket.flatten().and_then(|place| self.take_back(place));
-        if job.is_some() {
-            self.jobs.under_way.set(self.jobs.under_way.get() - 1);
-            drop(self.jobs.remove(key));
+        if job.is_some()
+            && let Some(entry) = self.jobs.remove(key)
+        {
+            self.jobs.ends(entry.carried);
         }
         drop(job);
     }

@@ -64,11 +64,11 @@ impl End {
 
 impl State {
     /// Gives jobs of this loop that are in the pool the time that the builder allows. Their results are
-    /// nobody's any more.
+    /// nobody's any more, so what only asks is not waited for.
     fn wait_for_jobs(&self, end: &mut End) {
         // A timeout that is too long for the clock is for ever.
         let deadline = Instant::now().checked_add(self.config.shutdown_timeout);
-        while self.jobs.are_under_way() {
+        while self.jobs.have_effects_under_way() {
             let completion = self.mailbox.completed.pop();
             let completion = completion.or_else(|| self.sending.wait_for_completion(deadline));
             let Some(completion) = completion else { return };

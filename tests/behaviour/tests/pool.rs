@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use behaviour::{Deadline, EventLog};
 use runtime::{
-    Cancelled, JoinError, JoinHandle, Loop, LoopGone, fs, ms, next_tick, on_unhandled,
+    Cancelled, JoinError, JoinHandle, Loop, LoopGone, Pool, fs, ms, next_tick, on_unhandled,
     queue_microtask, raw_os_error, set_immediate, spawn_blocking,
 };
 
@@ -501,6 +501,24 @@ fn shutdown_timeout_waits_for_the_jobs_and_drops_their_callbacks() {
         is_done.try_recv().expect("the loop waited for the job");
         assert_eq!(dropped.try_recv().unwrap(), thread::current().id());
     }
+}
+
+#[test]
+fn a_shutdown_waits_for_no_answer_that_nobody_would_have() {
+    let _guard = Deadline::secs(20);
+    let full = Pool::new(1);
+    full.set_queue_limit(0);
+    let held = full.try_reserve();
+    let lp = Loop::builder().pool_threads(1).shutdown_timeout(Duration::MAX).build().unwrap();
+    let here = lp.enter();
+    let (done, is_done) = mpsc::channel();
+    spawn_blocking(move || done.send(())).callback(|_| ());
+    full.reserve().callback(|_| ());
+    let kept = full.reserve();
+    drop((here, lp));
+    is_done.try_recv().expect("the loop waited for the job");
+    assert_eq!(full.metrics().waiting_for_room, 0);
+    drop((held, kept));
 }
 
 #[test]
