@@ -357,6 +357,28 @@ fn a_full_disk_is_told_once_to_who_comes_next() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn the_end_of_a_file_tells_what_could_not_be_written_long_before() {
+    let (mut lp, _dir, _guard) = start();
+    let here = lp.enter();
+    on_unhandled(|uncaught| panic!("it is told by the request: {uncaught}"));
+    drop(here);
+    for ends_by_close in [true, false] {
+        let file = lp.block_on(async {
+            let mut file = OpenOptions::new().write(true).open("/dev/full").await.unwrap();
+            file.write_all(b"x").await.unwrap();
+            file
+        });
+        // Until it is written, and has failed.
+        lp.run().unwrap();
+        let ended = lp.block_on(async {
+            if ends_by_close { file.close().await } else { file.into_std().await.map(drop) }
+        });
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::StorageFull, "{ends_by_close}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn what_can_not_be_written_when_no_file_is_left_goes_to_on_unhandled() {
     let (mut lp, _dir, _guard) = start();
     let _here = lp.enter();

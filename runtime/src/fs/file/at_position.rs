@@ -45,6 +45,7 @@ impl<T> Drop for InLine<T> {
             // The close that should have done it was cancelled.
             let _ = Place::new(&self.open, OpenFile::settle).come_up();
         }
+        self.open.report_untold();
         self.open.wake_all();
     }
 }

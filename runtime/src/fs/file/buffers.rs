@@ -273,6 +273,12 @@ impl Buffers {
         if self.behind.is_empty() || self.requests > 0 { None } else { self.drain::<()>().begins }
     }
 
+    /// An error that nobody can come for any more. A request that is in the line tells it, as each does.
+    pub(super) fn take_untold(&mut self) -> Option<io::Error> {
+        let is_left = self.is_let_go && self.requests == 0;
+        self.write_error.take_if(|_| is_left)
+    }
+
     /// A fill that nobody waits for any more, and that has nothing to write before.
     pub(super) fn take_unwanted(&mut self) -> Option<RequestId> {
         let is_unwanted = self.busy == Some(Job::Fill) && self.is_let_go && self.is_flushed();

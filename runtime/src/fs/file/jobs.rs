@@ -42,9 +42,9 @@ impl OpenFile {
         let _ = Place::new(self, move |open| open.carry_out(job)).come_up();
     }
 
-    /// The last `File` is gone, and nobody was told of an error.
+    /// The last `File` is gone, or the last request after it, and nobody was told of an error.
     pub(super) fn report_untold(&self) {
-        let untold = self.buffers.lock().write_error.take();
+        let untold = self.buffers.lock().take_untold();
         if let Some(error) = untold.filter(|_| try_current().is_some()) {
             Request::<()>::done(Err(error)).detach();
         }
