@@ -136,17 +136,20 @@ impl<F> Work<F> {
             match catch_unwind(AssertUnwindSafe(|| (self.f)(item))) {
                 Ok(result) => results.push(result),
                 Err(payload) => {
-                    self.is_over.store(true, Relaxed);
-                    let mut first = self.panic.lock();
-                    let another =
-                        if first.is_none() { first.replace(payload) } else { Some(payload) };
-                    drop(first);
-                    drop(another);
+                    drop(self.end_by(payload));
                     return Err(Skipped);
                 }
             }
         }
         Ok(results)
+    }
+
+    /// The work ends by a panic; gives the payload back if it is not the first.
+    fn end_by(&self, payload: Payload) -> Option<Payload> {
+        let mut first = self.panic.lock();
+        // Under the lock: whoever skips the rest because of it, and asks for the panic, finds it there.
+        self.is_over.store(true, Relaxed);
+        if first.is_none() { first.replace(payload) } else { Some(payload) }
     }
 
     /// The results of all jobs, in their order; or the first panic, as soon as a job that began before it
