@@ -196,7 +196,8 @@ impl Resource for Inner {
 
     fn dispatch(self: Rc<Self>, _: Event, d: &mut Dispatcher<'_>) -> Flow {
         let Some(signal) = self.signal.get().cloned() else { return Ok(()) };
-        signal.is_pending.store(false, SeqCst);
+        // A swap: what was written before a wake that found it set is seen by the step.
+        signal.is_pending.swap(false, SeqCst);
         let waker = Waker::from(signal);
         let waiter = Waiter(self);
         let again = LookAgain(&waiter.0);
