@@ -1,6 +1,5 @@
 //! A part of a tree is walked, in the pool.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -101,27 +100,24 @@ impl Part {
 
     /// Reads a whole directory, and lets its entries wait for their turn.
     fn sort(&mut self, mut directory: Directory, place: Place, steps: &Steps) -> io::Result<()> {
-        let mut entries = VecDeque::new();
+        let mut entries = Vec::new();
         while let Some(found) = directory.next() {
             if entries.len() % PART == 0 {
                 steps.go_on()?;
             }
             match found {
-                Ok(found) => entries.push_back(DirEntry::new(&place.path, found)),
+                Ok(found) => entries.push(DirEntry::new(&place.path, found)),
                 Err(error) => {
                     self.fail(&place, error);
                     break;
                 }
             }
         }
-        let entries = entries.make_contiguous();
         // The last comes first.
         entries.sort_unstable_by(|one, other| other.file_name().cmp(one.file_name()));
         let depth = place.depth;
-        let waiting = entries
-            .iter()
-            .map(|entry| Left::Tell(WalkEntry { entry: entry.clone(), depth }, place.clone()));
-        self.left.extend(waiting);
+        let waiting = |entry| Left::Tell(WalkEntry { entry, depth }, place.clone());
+        self.left.extend(entries.into_iter().map(waiting));
         Ok(())
     }
 
