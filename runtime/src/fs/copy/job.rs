@@ -1,7 +1,7 @@
 //! One file is copied, in the pool.
 
 use std::fs::{File, FileTimes, Metadata};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::options::{Reflink, Rules};
@@ -200,17 +200,9 @@ impl Copying<'_> {
         if buffer.is_empty() {
             *buffer = vec![0; BUFFER];
         }
-        let (mut from, mut to) = (self.from, self.to);
-        let len = step.min(BUFFER);
-        loop {
-            match from.read(&mut buffer[..len]) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => {
-                    let read = read?;
-                    to.write_all(&buffer[..read])?;
-                    return Ok(read);
-                }
-            }
-        }
+        let (mut to, len) = (self.to, step.min(BUFFER));
+        let read = sys::read(self.from, &mut buffer[..len])?;
+        to.write_all(&buffer[..read])?;
+        Ok(read)
     }
 }

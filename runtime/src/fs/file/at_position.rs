@@ -215,12 +215,7 @@ impl OpenFile {
         if ahead > 0 || buffer.is_empty() {
             return Ok(ahead);
         }
-        loop {
-            match (&self.file).read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
-            }
-        }
+        sys::read(&self.file, buffer)
     }
 
     fn read_rest(&self) -> io::Result<Vec<u8>> {

@@ -125,7 +125,7 @@ impl OpenFile {
     fn pay(&self, rewind: usize, bytes: &[u8]) -> io::Result<()> {
         if rewind > 0 {
             let back = i64::try_from(rewind).expect("it was in memory");
-            (&self.file).seek(SeekFrom::Current(-back))?;
+            self.named("seek", |open| (&open.file).seek(SeekFrom::Current(-back)))?;
         }
         self.named("write", |open| (&open.file).write_all(bytes))
     }

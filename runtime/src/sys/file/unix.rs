@@ -1,7 +1,7 @@
 //! By `pread` and its like, which leave the file's position alone.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::os::unix::fs::FileExt;
 
 use rustix::buffer::spare_capacity;
@@ -24,6 +24,11 @@ fn retry_std<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
             result => return result,
         }
     }
+}
+
+/// One call's worth, at the file's position.
+pub(crate) fn read(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    retry_std(|| file.read(buffer))
 }
 
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -17,6 +17,11 @@ fn end_is_zero(read: io::Result<usize>) -> io::Result<usize> {
     }
 }
 
+/// One call's worth, at the file's position.
+pub(crate) fn read(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    file.read(buffer)
+}
+
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     end_is_zero(file.seek_read(buffer, offset))
 }
