@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::rc::Rc;
 
-use super::{Plain, Request, RequestId, Waiting};
+use super::{Plain, Request, RequestId, Settles, Waiting};
 use crate::error::Cancelled;
 use crate::event_loop::{Answer, LoopRef, State};
 use crate::task::JoinHandle;
@@ -30,27 +30,11 @@ pub(crate) fn by_task<T: 'static>(
     steps: impl Future<Output = io::Result<T>> + 'static,
 ) -> Request<T> {
     let plain = Plain::new(lp.state());
-    let carried_out = CarriedOut(plain.clone());
-    let task = lp.spawn(async move { carried_out.settle(steps.await) });
+    // The task goes without a result only if it was aborted, or its loop goes.
+    let settles = Settles::new(&plain);
+    let task = lp.spawn(async move { settles.settle(steps.await) });
     let request = Rc::new(ByTask { plain, task: OnceCell::from(task), unwanted });
     Request::waiting(request)
-}
-
-/// The task's end of it. The task goes without a result only if it was aborted, or its loop goes.
-struct CarriedOut<T: 'static>(Rc<Plain<T>>);
-
-impl<T: 'static> CarriedOut<T> {
-    fn settle(&self, result: io::Result<T>) {
-        self.0.settle_later(result);
-    }
-}
-
-impl<T: 'static> Drop for CarriedOut<T> {
-    fn drop(&mut self) {
-        if !self.0.answer().is_settled() {
-            self.0.abandon();
-        }
-    }
 }
 
 impl<T: 'static> Waiting<io::Result<T>> for ByTask<T> {

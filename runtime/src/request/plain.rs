@@ -57,6 +57,28 @@ impl<T: 'static> Plain<T> {
     }
 }
 
+/// What is to settle a request. Who waits is told that the loop is gone if this goes without a result.
+pub(crate) struct Settles<T: 'static>(Rc<Plain<T>>);
+
+impl<T: 'static> Settles<T> {
+    pub(crate) fn new(plain: &Rc<Plain<T>>) -> Self {
+        Self(plain.clone())
+    }
+
+    /// Gives the result, as [`Plain::settle_later`].
+    pub(crate) fn settle(self, result: io::Result<T>) {
+        self.0.settle_later(result);
+    }
+}
+
+impl<T: 'static> Drop for Settles<T> {
+    fn drop(&mut self) {
+        if !self.0.answer().is_settled() {
+            self.0.abandon();
+        }
+    }
+}
+
 impl<T: 'static> Waiting<io::Result<T>> for Plain<T> {
     fn answer(&self) -> &Answer<io::Result<T>> {
         &self.answer

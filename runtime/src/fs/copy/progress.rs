@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::event_loop::{Answer, State, current};
 use crate::handle::{Async, AsyncSender};
 use crate::pool::Steps;
-use crate::request::{Plain, Request, RequestId, Waiting};
+use crate::request::{Plain, Request, RequestId, Settles, Waiting};
 
 /// How far a job is. The job writes, the loop reads.
 #[derive(Debug, Default)]
@@ -92,11 +92,11 @@ impl Told {
     #[track_caller]
     fn result<T: 'static>(job: Request<T>, tell: Rc<Tell>, handle: Async) -> Request<T> {
         let plain = Plain::new(current().state());
-        let settled = Settles(plain.clone());
+        let settles = Settles::new(&plain);
         let id = job.callback(move |result| {
             handle.close();
             let is_made = result.is_ok();
-            settled.0.settle_later(result);
+            settles.settle(result);
             if is_made { tell.tell() } else { Ok(()) }
         });
         Request::waiting(Rc::new(Measured { plain, job: id }))
@@ -119,17 +119,6 @@ impl Tell {
     fn tell(&self) -> Result {
         let Some(mut callback) = self.callback.take() else { return Ok(()) };
         callback(self.count.copied.load(Relaxed), self.count.total.load(Relaxed))
-    }
-}
-
-/// Tells who waits that the loop is gone, if no result comes.
-struct Settles<T: 'static>(Rc<Plain<T>>);
-
-impl<T> Drop for Settles<T> {
-    fn drop(&mut self) {
-        if !self.0.answer().is_settled() {
-            self.0.abandon();
-        }
     }
 }
 
