@@ -76,6 +76,7 @@ mod remove_dir_all;
 mod scandir;
 mod stream;
 mod temp;
+mod text;
 mod walk;
 mod whole;
 

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::operation::Operation;
+use super::text::text;
 use crate::pool::Steps;
 use crate::request::Request;
 
@@ -176,11 +177,6 @@ pub fn append(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Request<()>
 pub fn truncate(path: impl AsRef<Path>, len: u64) -> Request<()> {
     Operation::on("truncate", path)
         .act(move |truncate| OpenOptions::new().write(true).open(&truncate.path)?.set_len(len))
-}
-
-fn text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes)
-        .map_err(|error| io::Error::new(ErrorKind::InvalidData, error.utf8_error()))
 }
 
 /// Reads until the end is there: the length that the system tells may be 0 (`/proc`), and may change.

@@ -7,6 +7,7 @@ use super::line::Place;
 use super::open_file::OpenFile;
 use super::{File, pieces};
 use crate::event_loop::Carried;
+use crate::fs::text::text;
 use crate::pool::Lane;
 use crate::request::{Request, on_pool};
 use crate::sys;
@@ -145,10 +146,7 @@ impl File {
     #[must_use = "await it, give it a callback, or nothing is read"]
     #[track_caller]
     pub fn read_rest_to_string(&self) -> Request<String> {
-        self.open_file().in_line("read", Carried::IfWanted, |open| {
-            String::from_utf8(open.read_rest()?)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-        })
+        self.open_file().in_line("read", Carried::IfWanted, |open| text(open.read_rest()?))
     }
 
     /// Writes all of `bytes`, and gives their number.

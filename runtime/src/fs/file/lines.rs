@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use super::File;
+use crate::fs::text::text;
 
 /// The lines of a file, from its position on: [`File::lines`].
 #[derive(Debug)]
@@ -68,18 +69,18 @@ impl Lines {
         if !has_one && line.is_empty() {
             return Poll::Ready(Ok(None));
         }
-        Poll::Ready(file.open_file().named("read", |_| text_of(line)).map(Some))
+        Poll::Ready(file.open_file().named("read", |_| line_of(line)).map(Some))
     }
 }
 
-fn text_of(mut line: Vec<u8>) -> io::Result<String> {
+fn line_of(mut line: Vec<u8>) -> io::Result<String> {
     if line.ends_with(b"\n") {
         line.pop();
         if line.ends_with(b"\r") {
             line.pop();
         }
     }
-    String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    text(line)
 }
 
 /// As [`next_line`](Lines::next_line).
