@@ -112,6 +112,15 @@ fn unsafe_is_where_it_was_argued_for() {
 }
 
 #[test]
+fn each_file_with_unsafe_code_is_argued_in_the_architecture() {
+    let page = source().join("../../docs/architecture.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let missing: Vec<_> =
+        UNSAFE.iter().filter(|file| !page.contains(&format!("- `{file}`: "))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn no_file_hides_a_second_noun_in_its_length() {
     let long = all().into_iter().filter(|(_, lines)| lines.len() > 500);
     assert_eq!(long.map(|(name, _)| name).collect::<Vec<_>>(), [""; 0]);
