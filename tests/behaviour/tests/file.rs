@@ -411,6 +411,7 @@ fn what_was_cancelled_before_it_began_leaves_the_line() {
         file.write_all(b"accepted").await.unwrap();
         let closing = file.close();
         assert!(closing.cancel());
+        assert_eq!(fs::read(&path).unwrap(), b"one three four.", "not by the loop's thread");
         go.send(()).unwrap();
         assert!(Cancelled::is_in(&closing.await.unwrap_err()));
     });

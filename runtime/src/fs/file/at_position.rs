@@ -37,14 +37,14 @@ impl<T: Send + 'static> InLine<T> {
 impl<T> Drop for InLine<T> {
     fn drop(&mut self) {
         drop(self.place.take());
-        let must_write = {
+        let left = {
             let mut buffers = self.open.buffers.lock();
             buffers.end_request(self.carried == Carried::Out);
-            buffers.is_left_alone()
+            buffers.drain_left()
         };
-        if must_write {
+        if let Some(job) = left {
             // The close that should have done it was cancelled.
-            let _ = Place::new(&self.open, OpenFile::settle).come_up();
+            self.open.begin_alone(job);
         }
         self.open.report_untold();
         self.open.wake_all();

@@ -270,7 +270,13 @@ impl Buffers {
     /// The last `File` goes. A request that is in the line writes what is left, as each does.
     pub(super) fn let_go(&mut self) -> Option<Job> {
         self.is_let_go = true;
-        if self.behind.is_empty() || self.requests > 0 { None } else { self.drain::<()>().begins }
+        self.drain_left()
+    }
+
+    /// Has what is left written, if nobody else will see to it.
+    pub(super) fn drain_left(&mut self) -> Option<Job> {
+        let is_seen_to = !self.is_let_go || self.requests > 0 || self.behind.is_empty();
+        if is_seen_to { None } else { self.drain::<()>().begins }
     }
 
     /// An error that nobody can come for any more. A request that is in the line tells it, as each does.
