@@ -322,4 +322,32 @@ mod unix {
         assert_eq!(names_in(dir.path()), ["outside"]);
         assert_eq!(names_in(outside.join("a/b/c")).len(), 10);
     }
+
+    #[test]
+    fn with_few_descriptors_a_deep_one_goes() {
+        let _guard = Deadline::secs(60);
+        let dir = TempDir::new();
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["unix::child_with_few_descriptors", "--exact", "--ignored", "--nocapture"])
+            .env("DEEP_IN", dir.path())
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+        assert!(names_in(dir.path()).is_empty());
+    }
+
+    #[test]
+    #[ignore = "a child of another test"]
+    fn child_with_few_descriptors() {
+        let Some(dir) = std::env::var_os("DEEP_IN") else { return };
+        let mut lp = Loop::new().unwrap();
+        let _here = lp.enter();
+        let made = lp.block_on(fs::mkdtemp(Path::new(&dir).join("d-"))).unwrap();
+        let deep: PathBuf = ["d"; 100].iter().collect();
+        std::fs::create_dir_all(made.path().join(deep)).unwrap();
+        let few = libc::rlimit { rlim_cur: 30, rlim_max: 30 };
+        // SAFETY: the structure lives as long as the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &few) }, 0);
+        lp.block_on(made.close()).unwrap();
+    }
 }
