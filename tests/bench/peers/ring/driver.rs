@@ -34,6 +34,9 @@ pub(crate) struct Driver {
     wait: Wait,
     /// Completions wait in the kernel until they are asked for.
     is_deferred: bool,
+    /// The last turn brought some of them. It may not have brought all: the kernel completes only so many
+    /// in one call, and is silent about the rest.
+    may_have_more: bool,
     /// The longest time that handing over has kept the loop's thread.
     longest: Duration,
 }
@@ -76,7 +79,8 @@ impl Driver {
         } else {
             epoll::add(&epoll, &ring, data, edges)?;
         }
-        Ok(Self { ring, epoll, _signal: signal, wait, is_deferred, longest: Duration::ZERO })
+        let (may_have_more, longest) = (false, Duration::ZERO);
+        Ok(Self { ring, epoll, _signal: signal, wait, is_deferred, may_have_more, longest })
     }
 
     /// Queues operations, all for one hand-over if there is room: a chain must not be cut.
@@ -106,11 +110,12 @@ impl Driver {
                     .map_err(|_| Errno::from_raw_os_error(-entry.result())),
             }),
         );
+        self.may_have_more = self.is_deferred && !completed.is_empty();
         Ok(())
     }
 
     fn wait_in_epoll(&mut self) -> Result<()> {
-        if !self.ring.submission().is_empty() {
+        if !self.ring.submission().is_empty() || self.may_have_more {
             self.hand_over()?;
         }
         let is_there = !self.ring.completion().is_empty();
