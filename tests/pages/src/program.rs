@@ -15,7 +15,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The pages, without their `.md`.
 pub const PAGES: [&str; 2] = ["ordering", "porting-from-node"];
@@ -70,7 +70,10 @@ impl Program {
 
 /// Where a page lies.
 pub fn path_of(page: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/{page}.md"))
+    // Cargo's word for now before that of the build: a build script may have been kept from another place.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.join(format!("../../docs/{page}.md"))
 }
 
 /// The programs of `page`, in their order.
