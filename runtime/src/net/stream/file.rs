@@ -142,7 +142,13 @@ fn ended_early() -> io::Error {
 /// In the pool: up to `length` bytes, and one at least.
 fn read_chunk(file: &std::fs::File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    let read = sys::read_at(file, &mut bytes, offset)?;
+    let read = match sys::read_at(file, &mut bytes, offset) {
+        // Of a device that has nothing now. For a stream that would say that its socket is full.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(io::Error::other(error));
+        }
+        read => read?,
+    };
     bytes.truncate(read);
     if read == 0 { Err(ended_early()) } else { Ok(bytes) }
 }
