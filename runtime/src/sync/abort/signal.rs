@@ -33,6 +33,7 @@ use crate::timers::{Fired, Timer};
 /// | an effect in the pool: `fs::write`, `rename` | `abort_on` | likewise | what runs; it keeps the loop alive until it is done |
 /// | a connect: one address, several, a name, a path | `abort_on` | the sockets are closed, the lookup is given up | nothing; the peer may have seen it |
 /// | a write, a send, a `shutdown` | `abort_on` | the wait | what was handed over is sent; `close` or `reset` ends it |
+/// | [`io::pipe`](crate::io::pipe()) | `abort_on` | both sides are closed | what was written stays |
 /// | a wait for a [signal](crate::signal) of the system | `abort_on` | the watcher is closed | nothing |
 /// | [`Process::wait`](crate::process::Process::wait) | `abort_on` | the wait | the child |
 /// | a child, its `output` and `status` | [`Command::abort_on`](crate::process::Command::abort_on) | the child is sent `SIGTERM`, or what was said | what does not heed it, until it ends |
