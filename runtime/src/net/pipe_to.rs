@@ -146,6 +146,8 @@ impl<S: ByteSource, T: ByteStream> Pipe<S, T> {
         source.hold();
         let (source, pipe) = (source.clone(), self.clone());
         target.when_drained().callback(move |drained| match drained {
+            // Who reads from the source after the pipe has paused it for a reason of their own.
+            Ok(()) if pipe.is_over() => {}
             Ok(()) => source.go_on(),
             Err(error) => pipe.target_failed(error),
         });

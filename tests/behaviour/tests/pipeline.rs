@@ -307,6 +307,40 @@ fn a_reader_that_is_closed_or_read_by_another_ends_it() {
 }
 
 #[test]
+fn who_reads_after_a_stopped_pipe_stays_paused_when_its_target_drains() {
+    let (mut lp, dir, _guard) = start();
+    let _here = lp.enter();
+    fs::write(dir.join("from"), pattern(4 * MIB)).unwrap();
+    let (far, near) = Pipe::pair().unwrap();
+    let from = read_stream(dir.join("from"));
+    let piped = from.pipe_to(&near);
+    lp.block_on(async {
+        while !near.is_full() {
+            a_while().await;
+        }
+        from.read_stop();
+        assert!(Cancelled::is_in(&piped.await.unwrap_err()));
+
+        let calls = Rc::new(Cell::new(0));
+        let count = calls.clone();
+        from.read_start(move |_, _| count.set(count.get() + 1));
+        from.pause();
+        let drained = spawn(near.drained());
+        let mut buffer = vec![0; MIB];
+        while near.write_queue_size() > 0 {
+            far.read(&mut buffer).await.unwrap();
+        }
+        drained.await.unwrap().unwrap();
+        a_while().await;
+        assert_eq!(calls.get(), 0, "it was resumed by a pipe that is over");
+        from.resume();
+        while calls.get() == 0 {
+            a_while().await;
+        }
+    });
+}
+
+#[test]
 fn a_writer_that_is_closed_with_bytes_queued_says_closed() {
     let (mut lp, dir, _guard) = start();
     let _here = lp.enter();
