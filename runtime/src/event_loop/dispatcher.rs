@@ -26,6 +26,9 @@ use super::state::{Callback, State};
 use crate::error::{Result, Uncaught};
 use crate::task::{MainWaker, Microtask, Woken};
 
+/// Bytes of what streams read into, as libuv.
+const BUFFER_SIZE: usize = 64 * 1024;
+
 /// What a step of the loop gives: an error on its way up to `run`. A panic takes the same way, and
 /// so does `exit`.
 pub(crate) type Flow = Result;
@@ -53,17 +56,33 @@ pub(super) struct MainFuture<'a> {
 pub(crate) struct Dispatcher<'a> {
     state: &'a Rc<State>,
     main: Option<MainFuture<'a>>,
-    /// What streams read into: one buffer for the whole loop.
+    /// What streams read into: one buffer for the whole loop. It is there when an event is delivered.
     pub(crate) buffer: &'a mut [u8],
+    /// Where the loop keeps the buffer, if it has none yet.
+    unmade: Option<&'a mut Box<[u8]>>,
 }
 
 impl<'a> Dispatcher<'a> {
     pub(super) fn new(
         state: &'a Rc<State>,
         main: Option<MainFuture<'a>>,
-        buffer: &'a mut [u8],
+        buffer: &'a mut Box<[u8]>,
     ) -> Self {
-        Self { state, main, buffer }
+        if buffer.is_empty() {
+            Self { state, main, buffer: &mut [], unmade: Some(buffer) }
+        } else {
+            Self { state, main, buffer, unmade: None }
+        }
+    }
+
+    /// Makes the buffer, unless it is there: most of what a new loop would cost is to fill it, and a
+    /// loop without streams needs none.
+    #[inline]
+    pub(super) fn prepare_buffer(&mut self) {
+        if let Some(kept) = self.unmade.take() {
+            *kept = vec![0; BUFFER_SIZE].into_boxed_slice();
+            self.buffer = kept;
+        }
     }
 
     #[inline]

@@ -64,6 +64,7 @@ fn deliver_events(d: &mut Dispatcher<'_>) -> Flow {
     if !state.poller.has_events() {
         return Ok(());
     }
+    d.prepare_buffer();
     for (slot, ready) in state.poller.events() {
         match state.registry.get(slot) {
             Some(resource) => resource.ready(ready, d)?,

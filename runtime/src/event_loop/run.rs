@@ -16,9 +16,6 @@ use crate::base::InlineFn;
 use crate::error::{Result, Uncaught};
 use crate::timers::Immediate;
 
-/// What streams read into, as libuv.
-const BUFFER_SIZE: usize = 64 * 1024;
-
 /// libuv's run modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -75,7 +72,7 @@ impl Error for Deadlock {}
 /// ```
 pub struct Loop {
     lp: LoopRef,
-    /// Lent to whatever reads, through the dispatcher.
+    /// Lent to whatever reads, through the dispatcher, which makes it before the first event.
     buffer: Box<[u8]>,
 }
 
@@ -109,8 +106,7 @@ impl Loop {
 
     pub(super) fn of(state: Rc<State>) -> Self {
         context::announce(&state);
-        // Not touched before the first read, so an unused one costs no memory.
-        Self { lp: LoopRef::new(state), buffer: vec![0; BUFFER_SIZE].into_boxed_slice() }
+        Self { lp: LoopRef::new(state), buffer: Box::default() }
     }
 
     /// Runs until nothing is alive, then calls [`before_exit`](crate::before_exit) callbacks, and goes
