@@ -75,23 +75,30 @@ strip = true
 
 /// Builds all, and says that nothing is missing.
 pub(crate) fn sizes(options: &Options) -> Result<bool> {
-    let mut text = "| | hello world, KiB | library, clean release build, s | crates |\n".to_owned();
-    text += "|---|---:|---:|---:|\n";
+    let mut text = "| | hello world, KiB | library, clean release build, s | the program again, s | crates |\n\
+                    |---|---:|---:|---:|---:|\n"
+        .to_owned();
     for hello in ALL {
         eprintln!("{}", hello.name);
         let package = Package::new(hello)?;
         let kib = package.program_bytes()? as f64 / 1024.0;
-        let mut seconds = (0..options.rounds.min(3))
-            .map(|_| package.seconds_to_build(hello.library))
-            .collect::<Result<Vec<_>>>()?;
-        let seconds = Figure::new("build", median(&mut seconds), "s");
+        let clean = of_rounds(options, || package.seconds_to_build(hello.library))?;
+        let again = of_rounds(options, || package.seconds_to_build_again(hello.main))?;
         let crates = package.crates()?;
-        text += &format!("| {} | {kib:.0} | {} | {crates} |\n", hello.name, seconds.short());
+        text += &format!("| {} | {kib:.0} | {clean} | {again} | {crates} |\n", hello.name);
     }
-    text += "\nThe program waits for a millisecond and prints a line; fat LTO, one unit, stripped. The time \
-             is of the library with all it depends on, no LTO.\n";
+    text += "\nThe program waits for a millisecond and prints a line; fat LTO, one unit, stripped. The clean \
+             build is of the library with all it depends on, no LTO. \"Again\" is a debug build when the \
+             program has changed, and the library has not.\n";
     options.write("sizes", "Sizes", &text)?;
     Ok(true)
+}
+
+/// The median of what `seconds` takes.
+fn of_rounds(options: &Options, seconds: impl FnMut() -> Result<f64>) -> Result<String> {
+    let rounds = std::iter::repeat_with(seconds).take(options.rounds.min(3));
+    let mut rounds = rounds.collect::<Result<Vec<_>>>()?;
+    Ok(Figure::new("build", median(&mut rounds), "s").short())
 }
 
 /// A package in a temporary directory, gone when dropped.
@@ -141,8 +148,22 @@ impl Package {
 
     fn seconds_to_build(&self, library: &str) -> Result<f64> {
         fs::remove_dir_all(self.target())?;
+        self.seconds_of(&["build", "--offline", "--release", "-p", library])
+    }
+
+    /// As one does all day: the library is built, and the program has changed.
+    fn seconds_to_build_again(&self, main: &str) -> Result<f64> {
+        const DEBUG_BUILD: &[&str] = &["build", "--offline"];
+        self.cargo(DEBUG_BUILD)?;
+        fs::write(self.0.join("src/main.rs"), format!("{main}\n// changed\n"))?;
+        let seconds = self.seconds_of(DEBUG_BUILD);
+        fs::write(self.0.join("src/main.rs"), main)?;
+        seconds
+    }
+
+    fn seconds_of(&self, arguments: &[&str]) -> Result<f64> {
         let start = Instant::now();
-        self.cargo(&["build", "--offline", "--release", "-p", library])?;
+        self.cargo(arguments)?;
         Ok(start.elapsed().as_secs_f64())
     }
 
