@@ -1,7 +1,8 @@
 //! The containers that everything else is made of.
 //!
 //! ```text
-//!   LocalQueue   ticks, microtasks, pending, closing     take one, borrow ended, run it
+//!   Ring         ticks, microtasks                       take one, borrow ended, run it
+//!   LocalQueue   pending, closing, and all other queues  the same
 //!   InlineFn     a closure that is called once           no box, if it is small
 //!   CallbackSlot a handle's callback                     take, call, put back
 //!   Guarded      any other state shared on one thread    `with(|state| ..)`, no foreign code inside
@@ -27,6 +28,7 @@ mod origin;
 mod queue;
 #[cfg(test)]
 pub(crate) mod random;
+mod ring;
 mod slot;
 mod wakers;
 mod watch_list;
@@ -39,6 +41,7 @@ pub(crate) use heap::{Heap, Rank};
 pub(crate) use inline_fn::InlineFn;
 pub(crate) use origin::Origin;
 pub(crate) use queue::LocalQueue;
+pub(crate) use ring::Ring;
 pub(crate) use slot::CallbackSlot;
 pub(crate) use wakers::{Waiter, Wakers};
 pub(crate) use watch_list::WatchList;

@@ -17,7 +17,9 @@ use super::resource::Registry;
 use super::signals::Signals;
 use super::{Closing, Flow, Resource};
 use crate::base::clock::NS_PER_MS;
-use crate::base::{Arena, Clock, Guarded, Heap, InlineFn, Instant, LocalQueue, Rank, WatchList};
+use crate::base::{
+    Arena, Clock, Guarded, Heap, InlineFn, Instant, LocalQueue, Rank, Ring, WatchList,
+};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::reactor::Poller;
@@ -73,7 +75,7 @@ pub(crate) struct State {
     /// Children that may have ended: told last in a poll phase.
     pub(crate) exited: LocalQueue<Rc<dyn Resource>>,
     pub(crate) signals: Signals,
-    pub(super) ticks: LocalQueue<Callback>,
+    pub(super) ticks: Ring<Callback>,
     pub(super) checkpoint_ends: LocalQueue<Callback>,
     /// The deadlines of resources, by their slots. A resource takes its own out when it is released, which
     /// is before its slot can be another's.
@@ -133,7 +135,7 @@ impl State {
             signalled: LocalQueue::default(),
             exited: LocalQueue::default(),
             signals: Signals::default(),
-            ticks: LocalQueue::default(),
+            ticks: Ring::default(),
             checkpoint_ends: LocalQueue::default(),
             heap: Guarded::default(),
             lists: Guarded::default(),

@@ -87,7 +87,7 @@ impl State {
         }
         self.abandon_jobs(|step| end.guard(step));
         end.drop_each(self.mailbox.completed.take());
-        end.drop_each(self.ticks.take());
+        end.drop_each(std::iter::from_fn(|| self.ticks.pop()));
         end.drop_each(self.checkpoint_ends.take());
         end.drop_each(self.lists.with(|lists| lists.take_actions()));
         end.drop_each(self.immediates.with(|immediates| immediates.take_actions()));

@@ -12,7 +12,7 @@ use super::home::NOWHERE;
 use super::main_future::MainState;
 use super::raw::{self, Join, Living, Runnable, Turn};
 use super::spare::Spare;
-use crate::base::{Guarded, InlineFn, LocalQueue};
+use crate::base::{Guarded, InlineFn, LocalQueue, Ring};
 use crate::error::{Result, Uncaught};
 
 /// What `exit` unwinds with. It is no panic: who catches it passes it on.
@@ -45,7 +45,7 @@ pub(crate) struct Limits {
 pub(crate) struct Executor {
     loop_id: u64,
     limits: Limits,
-    microtasks: LocalQueue<Microtask>,
+    microtasks: Ring<Microtask>,
     /// Tasks over a limit: they go on at the end of the next poll phase.
     deferred: LocalQueue<Microtask>,
     living: Living,
@@ -83,7 +83,7 @@ impl Executor {
             // Tasks rely on it (see `raw`): no other executor ever has it.
             loop_id: NEXT_ID.fetch_add(1, Relaxed),
             limits,
-            microtasks: LocalQueue::default(),
+            microtasks: Ring::default(),
             deferred: LocalQueue::default(),
             living: Living::default(),
             spare: Spare::default(),

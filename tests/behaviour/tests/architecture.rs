@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
 /// Files that may say `unsafe`.
 const UNSAFE: &[&str] = &[
     "base/inline_fn.rs",
+    "base/ring.rs",
     "reactor/poller.rs",
     "sys/datagram/error_queue.rs",
     "sys/datagram/linux.rs",
