@@ -100,11 +100,9 @@ impl<'a> Dispatcher<'a> {
     /// The checkpoint after something that is no callback of the user's, such as a wake.
     #[inline]
     pub(crate) fn checkpoint(&mut self) -> Flow {
-        if self.state.executor.is_owed() { self.owed_checkpoint() } else { Ok(()) }
-    }
-
-    #[inline(never)]
-    fn owed_checkpoint(&mut self) -> Flow {
+        if !self.state.executor.is_owed() {
+            return Ok(());
+        }
         match self.state.config.microtasks {
             Microtasks::AfterEachCallback => self.drain_from(Stage::Tick),
             Microtasks::BetweenPhases => self.state.check_exit(),
@@ -125,9 +123,9 @@ impl<'a> Dispatcher<'a> {
     #[inline(never)]
     fn drain_from(&mut self, from: Stage) -> Flow {
         let state = self.state;
-        let progress = &state.progress;
+        let (progress, executor) = (&state.progress, &*state.executor);
         state.check_exit()?;
-        state.executor.begin_checkpoint();
+        executor.begin_checkpoint();
         let mut skip_ticks = from == Stage::Microtask;
         loop {
             loop {
@@ -139,34 +137,30 @@ impl<'a> Dispatcher<'a> {
                     }
                 }
                 progress.set_stage(Stage::Microtask);
-                while let Some(microtask) = state.executor.next() {
-                    self.turn(microtask)?;
+                while let Some(microtask) = executor.next() {
+                    match microtask {
+                        Microtask::Future(Woken::Task(task)) => executor.run(task)?,
+                        Microtask::Callback(callback) => callback.call(())?,
+                        Microtask::Future(Woken::Main) => self.poll_main()?,
+                    }
                     state.check_exit()?;
                 }
                 if state.ticks.is_empty() {
                     break;
                 }
             }
-            if !self.has_ends() {
+            if state.checkpoint_ends.is_empty() && !executor.has_unobserved() {
                 break;
             }
             progress.set_stage(Stage::Tick);
             self.end_of_checkpoint()?;
         }
         progress.set_stage(Stage::Callback);
-        state.executor.set_owed(false);
+        executor.set_owed(false);
         Ok(())
     }
 
-    /// One turn of the microtask queue.
-    fn turn(&mut self, microtask: Microtask) -> Flow {
-        match microtask {
-            Microtask::Callback(callback) => callback.call(()),
-            Microtask::Future(Woken::Task(task)) => self.state.executor.run(task),
-            Microtask::Future(Woken::Main) => self.poll_main(),
-        }
-    }
-
+    #[inline(never)] // rare beside the polls of tasks, which would save registers for it
     pub(super) fn poll_main(&mut self) -> Flow {
         let Some(main) = &mut self.main else { return Ok(()) };
         self.state.executor.run_main(&mut main.poll)
@@ -183,12 +177,6 @@ impl<'a> Dispatcher<'a> {
             && !main.waker.is_held()
             && !state.has_queued()
             && !state.is_waiting()
-    }
-
-    /// Whether something waits for the end of the checkpoint.
-    #[inline]
-    fn has_ends(&self) -> bool {
-        !self.state.checkpoint_ends.is_empty() || self.state.executor.has_unobserved()
     }
 
     /// Ticks and microtasks are empty: what waited for that, as one batch.

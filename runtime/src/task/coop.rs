@@ -11,61 +11,59 @@ use std::task::{Context, Poll, Waker};
 
 pub(crate) const OPERATIONS_PER_POLL: u32 = 128;
 
-/// Between polls: nothing limits a future that somebody else polls, such as another executor.
-const UNLIMITED: u32 = u32::MAX;
+/// What a task means by waking itself during its poll, a bit for each that was said. None: a foreign
+/// `yield_now`, `join!`, `FuturesUnordered`. Such a wake is counted.
+#[derive(Clone, Copy)]
+pub(super) struct SelfWake(u32);
 
-/// What a task means by waking itself during its poll.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u32)] // so that `State` is copied as one word
-pub(super) enum SelfWake {
-    /// It did not say: a foreign `yield_now`, `join!`, `FuturesUnordered`. Counted.
-    #[default]
-    Plain,
-    /// `yield_microtask`: one turn, as often as it likes.
-    Yielding,
-    /// It used up its budget.
-    Deferred,
-}
+/// `yield_microtask`: one turn, as often as it likes.
+const YIELDING: u32 = 1 << 8;
+/// It used up its budget.
+const DEFERRED: u32 = 1 << 9;
 
 /// Plain wakes of itself that one task may do in a checkpoint before it is deferred.
 const SELF_WAKES_PER_CHECKPOINT: u32 = 64;
 
-/// A checkpoint, and how often a task woke itself in it.
+/// How often a task woke itself in a checkpoint, in the low byte; and which one that was: the low bits of
+/// its number, which tell neighbours apart.
 #[derive(Debug, Default)]
-pub(super) struct SelfWakes(Cell<(u32, u32)>);
+pub(super) struct SelfWakes(Cell<u32>);
 
 impl SelfWakes {
     /// Whether a task that woke itself in its poll is to go on after the next poll phase only.
     #[inline]
     pub(super) fn is_over_limit(&self, meaning: SelfWake, checkpoint: u64) -> bool {
-        match meaning {
-            SelfWake::Yielding => false,
-            SelfWake::Deferred => true,
-            SelfWake::Plain => {
-                let (counted_in, wakes) = self.0.get();
-                // The low half tells neighbours apart.
-                let checkpoint = checkpoint as u32;
-                let wakes = if counted_in == checkpoint { wakes + 1 } else { 1 };
-                self.0.set((checkpoint, wakes));
-                wakes > SELF_WAKES_PER_CHECKPOINT
-            }
+        match meaning.0 & (YIELDING | DEFERRED) {
+            0 => self.is_one_too_many(checkpoint),
+            YIELDING => false,
+            _ => true,
         }
+    }
+
+    #[inline(never)]
+    fn is_one_too_many(&self, checkpoint: u64) -> bool {
+        let checkpoint = (checkpoint as u32) << 8;
+        let counted = self.0.get();
+        let before = if counted & !0xff == checkpoint { counted & 0xff } else { 0 };
+        if before < SELF_WAKES_PER_CHECKPOINT {
+            self.0.set(checkpoint | (before + 1));
+        }
+        before >= SELF_WAKES_PER_CHECKPOINT
     }
 }
 
+/// A poll in one word, so that it is kept and put back as one: the operations that are left and one, in the
+/// low byte, and what was said in it.
 #[derive(Clone, Copy)]
-struct State {
-    /// Operations left.
-    left: u32,
-    /// What was said in it: the task is queued again only when it returns.
-    said: SelfWake,
-}
+struct State(u32);
+
+/// Between polls: nothing limits a future that somebody else polls, such as another executor.
+const UNLIMITED: State = State(0);
+const FRESH: State = State(OPERATIONS_PER_POLL + 1);
+const LEFT: u32 = 0xff;
 
 thread_local! {
-    static POLL: Cell<State> =
-        const { Cell::new(State { left: UNLIMITED, said: SelfWake::Plain }) };
-    /// What the wake that goes on just now means.
-    static WAKE: Cell<SelfWake> = const { Cell::new(SelfWake::Plain) };
+    static POLL: Cell<State> = const { Cell::new(UNLIMITED) };
 }
 
 /// A poll that goes on. What it interrupts (a `spawn_eager` inside of another task's poll) gets the
@@ -76,13 +74,13 @@ pub(super) struct OnePoll(State);
 impl OnePoll {
     #[inline]
     pub(super) fn begin() -> Self {
-        Self(POLL.replace(State { left: OPERATIONS_PER_POLL, said: SelfWake::Plain }))
+        Self(POLL.replace(FRESH))
     }
 
     /// What the task meant by waking itself.
     #[inline]
     pub(super) fn said(&self) -> SelfWake {
-        POLL.get().said
+        SelfWake(POLL.get().0)
     }
 }
 
@@ -97,24 +95,31 @@ impl Drop for OnePoll {
 /// the task is deferred.
 #[inline]
 pub(crate) fn poll_proceed(cx: &mut Context<'_>) -> Poll<()> {
-    let poll = POLL.get();
-    match poll.left {
-        0 => {
-            wake_as(cx.waker(), SelfWake::Deferred);
-            return Poll::Pending;
-        }
-        UNLIMITED => {}
-        left => POLL.set(State { left: left - 1, ..poll }),
+    let State(poll) = POLL.get();
+    if poll & LEFT > 1 {
+        POLL.set(State(poll - 1));
+        Poll::Ready(())
+    } else {
+        proceed_at_the_limit(cx)
     }
-    Poll::Ready(())
+}
+
+#[cold]
+fn proceed_at_the_limit(cx: &mut Context<'_>) -> Poll<()> {
+    if POLL.get().0 & LEFT == UNLIMITED.0 {
+        return Poll::Ready(());
+    }
+    wake_as(cx.waker(), DEFERRED);
+    Poll::Pending
 }
 
 /// Gives an operation back that turned out to wait: only progress is counted.
 #[inline]
 pub(crate) fn made_no_progress() {
-    let poll = POLL.get();
-    if poll.left != UNLIMITED {
-        POLL.set(State { left: (poll.left + 1).min(OPERATIONS_PER_POLL), ..poll });
+    let State(poll) = POLL.get();
+    // Neither without a limit nor beyond it.
+    if (1..=OPERATIONS_PER_POLL).contains(&(poll & LEFT)) {
+        POLL.set(State(poll + 1));
     }
 }
 
@@ -133,27 +138,14 @@ pub(crate) fn poll_within<T>(
 }
 
 /// Wakes through `waker` without counting it among the task's plain wakes of itself.
-pub(super) fn wake_yielding(waker: &Waker) {
-    wake_as(waker, SelfWake::Yielding);
-}
-
-fn wake_as(waker: &Waker, meaning: SelfWake) {
-    struct Restore(SelfWake);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            WAKE.set(self.0);
-        }
-    }
-    let _restore = Restore(WAKE.replace(meaning));
-    let poll = POLL.get();
-    if poll.said != SelfWake::Deferred {
-        POLL.set(State { said: meaning, ..poll });
-    }
-    waker.wake_by_ref();
-}
-
-/// What the wake that goes on just now means.
 #[inline]
-pub(super) fn this_wake() -> SelfWake {
-    WAKE.get()
+pub(super) fn wake_yielding(waker: &Waker) {
+    wake_as(waker, YIELDING);
+}
+
+/// Wakes the task that is polled, which learns what that means when its poll returns.
+#[inline]
+fn wake_as(waker: &Waker, meaning: u32) {
+    POLL.set(State(POLL.get().0 | meaning));
+    waker.wake_by_ref();
 }

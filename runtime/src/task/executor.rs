@@ -12,6 +12,7 @@ use super::home::NOWHERE;
 use super::main_future::MainState;
 use super::raw::{self, Join, Living, Runnable, Turn};
 use super::spare::Spare;
+use super::stage::Payload;
 use crate::base::{Guarded, InlineFn, LocalQueue, Ring};
 use crate::error::{Result, Uncaught};
 
@@ -52,10 +53,13 @@ pub(crate) struct Executor {
     spare: Spare,
     /// What a callback that runs as a task has thrown, for the drain to take.
     thrown: Cell<Option<Box<dyn Error>>>,
+    /// The panic of a task that is to be raised again, on the way to who polled it.
+    payload: Cell<Option<Payload>>,
     /// Errors that nobody waited for, to be reported at the end of the checkpoint.
     unobserved: LocalQueue<Uncaught>,
     pub(super) checkpoint: Cell<u64>,
-    polls: Cell<usize>,
+    /// Polls that are left in this checkpoint.
+    polls_left: Cell<usize>,
     deferrals: Cell<u64>,
     pub(super) main: Guarded<MainState>,
     /// The loop is gone: nothing that is queued would ever run.
@@ -88,9 +92,10 @@ impl Executor {
             living: Living::default(),
             spare: Spare::default(),
             thrown: Cell::new(None),
+            payload: Cell::new(None),
             unobserved: LocalQueue::default(),
             checkpoint: Cell::new(0),
-            polls: Cell::new(0),
+            polls_left: Cell::new(0),
             deferrals: Cell::new(0),
             main: Guarded::default(),
             is_gone: Cell::new(false),
@@ -126,8 +131,8 @@ impl Executor {
 
     #[inline]
     pub(crate) fn push(&self, microtask: Microtask) {
-        self.microtasks.push(microtask);
         self.is_owed.set(true);
+        self.microtasks.push(microtask);
     }
 
     /// Whether a checkpoint may have something to do.
@@ -150,7 +155,7 @@ impl Executor {
     #[inline]
     pub(crate) fn begin_checkpoint(&self) {
         self.checkpoint.set(self.checkpoint.get() + 1);
-        self.polls.set(0);
+        self.polls_left.set(self.limits.task_polls);
     }
 
     /// The next microtask to run now. Tasks over the limit are put aside on the way.
@@ -161,8 +166,8 @@ impl Executor {
                 Microtask::Future(woken) => woken,
                 callback => return Some(callback),
             };
-            if self.polls.get() < self.limits.task_polls {
-                self.polls.set(self.polls.get() + 1);
+            if let Some(left) = self.polls_left.get().checked_sub(1) {
+                self.polls_left.set(left);
                 return Some(Microtask::Future(woken));
             }
             self.defer(woken);
@@ -199,11 +204,12 @@ impl Executor {
                 Ok(())
             }
             Turn::Ended => self.thrown.take().map_or(Ok(()), Err),
-            Turn::Unwinds(payload) => resume_unwind(payload),
+            Turn::Unwinds => resume_unwind(self.take_payload()),
         }
     }
 
     /// Queues a task that was woken while it was polled.
+    #[inline]
     fn requeue(&self, task: Runnable, said: SelfWake) {
         if task.self_wakes().is_over_limit(said, self.checkpoint.get()) {
             self.defer(Woken::Task(task));
@@ -214,6 +220,16 @@ impl Executor {
 
     pub(super) fn throw(&self, error: Box<dyn Error>) {
         drop(self.thrown.replace(Some(error)));
+    }
+
+    #[cold]
+    pub(super) fn keep_payload(&self, payload: Payload) {
+        self.payload.set(Some(payload));
+    }
+
+    #[cold]
+    pub(super) fn take_payload(&self) -> Payload {
+        self.payload.take().expect("kept by the poll that has just ended")
     }
 
     /// Reports an error at the end of this checkpoint, or of the next one.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::mem::{ManuallyDrop, replace};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -34,51 +35,62 @@ use crate::error::{JoinError, Outcome, Uncaught};
 /// }
 /// ```
 pub struct JoinHandle<T> {
-    hold: Option<Hold<T>>,
+    /// Taken out by the drop, so that nothing is left to be asked what it is.
+    hold: ManuallyDrop<Hold<T>>,
     aborts_on_drop: bool,
 }
 
 /// What a handle has. Few are tied to anything, and the others pay nothing for it.
 enum Hold<T> {
-    Plain(Joined<T>),
+    Task(Join<T>),
+    Job(Job<T>),
     Tied(Box<Tied<T>>),
+    /// By a method that consumes the handle, or by its drop.
+    Taken,
 }
 
+type Job<T> = JobHandle<Result<T, JoinError>>;
+
 struct Tied<T> {
-    joined: Joined<T>,
+    /// A task or a job.
+    to: Hold<T>,
     /// What is dropped when the result was given out, or the handle goes.
     tie: Option<Box<dyn Any>>,
 }
 
-enum Joined<T> {
-    Task(Join<T>),
-    Job(JobHandle<Result<T, JoinError>>),
+impl<T> Hold<T> {
+    fn untied(&self) -> &Self {
+        if let Self::Tied(tied) = self { &tied.to } else { self }
+    }
 }
+
+const TAKEN: &str = "taken only by what consumes the handle";
 
 impl<T> JoinHandle<T> {
     #[inline]
+    fn new(hold: Hold<T>) -> Self {
+        Self { hold: ManuallyDrop::new(hold), aborts_on_drop: false }
+    }
+
+    #[inline]
     pub(crate) fn of_task(task: Join<T>) -> Self {
-        Self { hold: Some(Hold::Plain(Joined::Task(task))), aborts_on_drop: false }
+        Self::new(Hold::Task(task))
     }
 
-    pub(crate) fn of_job(job: JobHandle<Result<T, JoinError>>) -> Self {
-        Self { hold: Some(Hold::Plain(Joined::Job(job))), aborts_on_drop: false }
+    pub(crate) fn of_job(job: Job<T>) -> Self {
+        Self::new(Hold::Job(job))
     }
 
-    fn joined(&self) -> &Joined<T> {
-        match &self.hold {
-            Some(Hold::Plain(joined)) => joined,
-            Some(Hold::Tied(tied)) => &tied.joined,
-            None => unreachable!("taken only by methods that consume the handle"),
-        }
+    #[inline]
+    fn take_hold(&mut self) -> Hold<T> {
+        replace(&mut self.hold, Hold::Taken)
     }
 
     /// Takes out what it has: for methods that consume the handle.
-    fn take(&mut self) -> (Joined<T>, Option<Box<dyn Any>>) {
-        match self.hold.take() {
-            Some(Hold::Plain(joined)) => (joined, None),
-            Some(Hold::Tied(tied)) => (tied.joined, tied.tie),
-            None => unreachable!("taken only by methods that consume the handle"),
+    fn take(&mut self) -> (Hold<T>, Option<Box<dyn Any>>) {
+        match self.take_hold() {
+            Hold::Tied(tied) => (tied.to, tied.tie),
+            hold => (hold, None),
         }
     }
 
@@ -87,32 +99,31 @@ impl<T> JoinHandle<T> {
     ///
     /// A task that is done is done: then this does nothing.
     pub fn abort(&self) {
-        match self.joined() {
-            Joined::Task(task) => task.abort(),
-            Joined::Job(job) => job.abort(),
-        }
+        self.hold.abort();
     }
 
     /// What aborts it as well.
     pub(crate) fn aborter(&self) -> Aborter {
-        match self.joined() {
-            Joined::Task(task) => Aborter::Task(task.reference()),
-            Joined::Job(job) => job.aborter(),
+        match self.hold.untied() {
+            Hold::Task(task) => Aborter::Task(task.reference()),
+            Hold::Job(job) => job.aborter(),
+            Hold::Tied(_) | Hold::Taken => unreachable!("{TAKEN}"),
         }
     }
 
     /// Keeps `tie` until the result was given out, or the handle is dropped.
     pub(crate) fn tie(&mut self, tie: impl Any) {
-        let (joined, former) = self.take();
+        let (to, former) = self.take();
         let tie: Option<Box<dyn Any>> = Some(Box::new((tie, former)));
-        self.hold = Some(Hold::Tied(Box::new(Tied { joined, tie })));
+        *self.hold = Hold::Tied(Box::new(Tied { to, tie }));
     }
 
     /// Whether the result is there, or will never come.
     pub fn is_finished(&self) -> bool {
-        match self.joined() {
-            Joined::Task(task) => task.is_finished(),
-            Joined::Job(job) => job.is_finished(),
+        match self.hold.untied() {
+            Hold::Task(task) => task.is_finished(),
+            Hold::Job(job) => job.is_finished(),
+            Hold::Tied(_) | Hold::Taken => unreachable!("{TAKEN}"),
         }
     }
 
@@ -131,13 +142,13 @@ impl<T: 'static> JoinHandle<T> {
     /// callback of the poll phase, followed by a checkpoint.
     pub fn callback<R: Outcome>(mut self, f: impl FnOnce(Result<T, JoinError>) -> R + 'static) {
         match self.take() {
-            (Joined::Job(job), None) => job.callback(f),
+            (Hold::Job(job), None) => job.callback(f),
             // A larger closure, which takes an allocation mostly.
-            (Joined::Job(job), Some(tie)) => job.callback(move |result| {
+            (Hold::Job(job), Some(tie)) => job.callback(move |result| {
                 drop(tie);
                 f(result)
             }),
-            (Joined::Task(task), tie) => {
+            (Hold::Task(task), tie) => {
                 let (executor, is_finished) = (task.executor(), task.is_finished());
                 let waiting = async move {
                     let result = ended(task).await;
@@ -146,6 +157,7 @@ impl<T: 'static> JoinHandle<T> {
                 };
                 run_callback(&executor, is_finished, waiting);
             }
+            (Hold::Tied(_) | Hold::Taken, _) => unreachable!("{TAKEN}"),
         }
     }
 }
@@ -173,7 +185,7 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
     /// Lets the task go: nobody waits, but its `Err` goes to [`on_unhandled`](crate::on_unhandled),
     /// where a dropped handle's would vanish.
     pub fn detach(mut self) {
-        let (joined, tie) = self.take();
+        let (hold, tie) = self.take();
         let report = |executor: &Executor, result: Result<Result<(), E>, JoinError>| {
             drop(tie);
             match result {
@@ -182,8 +194,8 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
                 Ok(Ok(())) | Err(JoinError::Cancelled) => {}
             }
         };
-        match joined {
-            Joined::Task(task) => {
+        match hold {
+            Hold::Task(task) => {
                 let (executor, is_finished) = (task.executor(), task.is_finished());
                 let reporting = executor.clone();
                 let waiting = async move {
@@ -192,10 +204,11 @@ impl<E: Into<Box<dyn Error>> + 'static> JoinHandle<Result<(), E>> {
                 };
                 run_callback(&executor, is_finished, waiting);
             }
-            Joined::Job(job) => {
+            Hold::Job(job) => {
                 let executor = job.executor();
                 job.callback(move |result| report(&executor, result));
             }
+            Hold::Tied(_) | Hold::Taken => unreachable!("{TAKEN}"),
         }
     }
 }
@@ -213,20 +226,40 @@ impl<T> Future for JoinHandle<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.hold {
-            Some(Hold::Plain(joined)) => joined.poll(cx),
-            Some(Hold::Tied(tied)) => tied.poll(cx),
-            None => unreachable!("taken only by methods that consume the handle"),
-        }
+        self.hold.poll(cx)
     }
 }
 
-impl<T> Joined<T> {
+impl<T> Hold<T> {
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         match self {
             Self::Task(task) => task.poll(cx).map(joined),
             Self::Job(job) => job.poll(cx),
+            Self::Tied(tied) => tied.poll(cx),
+            Self::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+
+    fn abort(&self) {
+        match self.untied() {
+            Self::Task(task) => task.abort(),
+            Self::Job(job) => job.abort(),
+            Self::Tied(_) | Self::Taken => unreachable!("{TAKEN}"),
+        }
+    }
+
+    /// What the drop of a handle does besides dropping.
+    #[inline(never)]
+    fn let_go(self, aborts: bool) {
+        if let Self::Taken = self {
+            return;
+        }
+        if aborts {
+            self.abort();
+        }
+        if let Self::Job(job) = self.untied() {
+            job.detach();
         }
     }
 }
@@ -234,7 +267,7 @@ impl<T> Joined<T> {
 impl<T> Tied<T> {
     #[inline(never)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let polled = self.joined.poll(cx);
+        let polled = self.to.poll(cx);
         if polled.is_ready() {
             drop(self.tie.take());
         }
@@ -242,26 +275,12 @@ impl<T> Tied<T> {
     }
 }
 
-impl<T> JoinHandle<T> {
-    /// What a drop has to do besides dropping.
-    #[inline(never)]
-    fn let_go(&self) {
-        if self.aborts_on_drop {
-            self.abort();
-        }
-        if let Joined::Job(job) = self.joined() {
-            job.detach();
-        }
-    }
-}
-
 impl<T> Drop for JoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
-        match self.hold {
-            None => {}
-            Some(Hold::Plain(Joined::Task(_))) if !self.aborts_on_drop => {}
-            Some(_) => self.let_go(),
+        match self.take_hold() {
+            Hold::Task(task) if !self.aborts_on_drop => drop(task),
+            hold => hold.let_go(self.aborts_on_drop),
         }
     }
 }

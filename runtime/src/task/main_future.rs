@@ -2,7 +2,7 @@
 //!
 //! It need not be `'static`, so the loop polls it by reference, and it has no memory of its own in `raw`.
 
-use super::coop::{self, OnePoll, SelfWake, SelfWakes};
+use super::coop::{OnePoll, SelfWake, SelfWakes};
 use super::executor::{Executor, Microtask, Woken};
 
 /// What a task's flags are, for the main future.
@@ -10,21 +10,16 @@ use super::executor::{Executor, Microtask, Woken};
 pub(super) struct MainState {
     is_queued: bool,
     is_running: bool,
-    woken_while_running: Option<SelfWake>,
+    was_woken: bool,
     self_wakes: SelfWakes,
 }
 
 impl Executor {
     /// The main future's waker was called at home.
     pub(crate) fn wake_main(&self) {
-        let meaning = coop::this_wake();
         let queue = self.main.with(|main| {
-            if main.is_running {
-                main.woken_while_running = main.woken_while_running.max_with(meaning);
-                false
-            } else {
-                !std::mem::replace(&mut main.is_queued, true)
-            }
+            main.was_woken |= main.is_running;
+            !main.is_running && !std::mem::replace(&mut main.is_queued, true)
         });
         if queue {
             self.push(Microtask::Future(Woken::Main));
@@ -33,28 +28,26 @@ impl Executor {
 
     /// Runs `poll`, one poll of the main future, with its budget and its wakes counted.
     pub(crate) fn run_main<R>(&self, poll: impl FnOnce() -> R) -> R {
-        struct Finish<'a>(&'a Executor);
+        struct Finish<'a>(&'a Executor, OnePoll);
         impl Drop for Finish<'_> {
             fn drop(&mut self) {
-                self.0.main_returned();
+                self.0.main_returned(self.1.said());
             }
         }
         self.main.with(|main| {
             main.is_queued = false;
             main.is_running = true;
         });
-        let _finish = Finish(self);
-        let _poll = OnePoll::begin();
+        let _finish = Finish(self, OnePoll::begin());
         poll()
     }
 
-    fn main_returned(&self) {
+    fn main_returned(&self, said: SelfWake) {
         let checkpoint = self.checkpoint.get();
         let is_over = self.main.with(|main| {
             main.is_running = false;
-            let meaning = main.woken_while_running.take()?;
-            main.is_queued = true;
-            Some(main.self_wakes.is_over_limit(meaning, checkpoint))
+            main.is_queued = std::mem::take(&mut main.was_woken);
+            main.is_queued.then(|| main.self_wakes.is_over_limit(said, checkpoint))
         });
         match is_over {
             Some(true) => self.defer(Woken::Main),
@@ -66,21 +59,5 @@ impl Executor {
     /// The main future is done or dropped: a wake that comes late means nothing.
     pub(crate) fn forget_main(&self) {
         self.main.with(|main| *main = MainState::default());
-    }
-}
-
-/// Picks the stronger meaning when main woke itself several times in one poll.
-trait MaxWith {
-    fn max_with(self, meaning: SelfWake) -> Self;
-}
-
-impl MaxWith for Option<SelfWake> {
-    fn max_with(self, meaning: SelfWake) -> Self {
-        match (self, meaning) {
-            (Some(SelfWake::Deferred), _) | (_, SelfWake::Deferred) => Some(SelfWake::Deferred),
-            // A plain wake beside a yield: it asked for no more than the yield does.
-            (Some(SelfWake::Yielding), _) | (_, SelfWake::Yielding) => Some(SelfWake::Yielding),
-            _ => Some(SelfWake::Plain),
-        }
     }
 }

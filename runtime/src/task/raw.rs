@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Header                                              Stage
-//!   [ vtable, loop id | count, mailed | flags, links ]  [ Waiting(future) | Ended(output) ]
+//!   [ vtable, loop id | count, mailed | flags, links ]  [ future, then outcome ]
 //!     never changes     any thread      home              home, one at a time
 //! ```
 //!
@@ -29,24 +29,30 @@ use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, forget};
-use std::pin::Pin;
-use std::ptr::{NonNull, slice_from_raw_parts_mut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::coop::SelfWakes;
 use super::count::Count;
-use super::executor::{Executor, Microtask, Woken};
+use super::executor::{Executor, ExitPayload, Microtask, Woken};
 use super::flags::{
-    ABORTED, CLAIMS, DONE, Flags, IS_CALLBACK, JOINED, LIVING, RUNNING, SCHEDULED, WOKEN,
+    ABORTED, AWAITED, CLAIMS, DONE, Flags, IS_CALLBACK, JOINED, LIVING, RUNNING, SCHEDULED, WOKEN,
 };
 use super::home;
 use super::mail::{self, Mail};
-use super::spare::{Block, Unit};
+use super::spare::{self, Unit};
 use super::stage::{Outcome, Payload, Stage};
 use crate::error::Uncaught;
+
+mod join;
+mod living;
+
+pub(crate) use join::Join;
+pub(super) use living::Living;
 
 type Link = Option<NonNull<Header>>;
 
@@ -64,7 +70,7 @@ struct Header {
     self_wakes: SelfWakes,
     previous: Cell<Link>,
     next: Cell<Link>,
-    /// Who waits for the end.
+    /// Who waits for the end, if the flag `AWAITED` is set.
     waiter: Cell<Option<Waker>>,
 }
 
@@ -76,8 +82,8 @@ struct Task<F: Future> {
 
 /// What depends on the type of the future. To all of them the caller lends the stage.
 struct Vtable {
-    /// See [`Stage::poll`].
-    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Result<bool, Payload>,
+    /// See [`Stage::poll`]. No panic comes out of it.
+    poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Polled,
     /// See [`Stage::cancel`].
     cancel: unsafe fn(NonNull<Header>) -> Option<Payload>,
     /// Moves the outcome into an `Outcome<F::Output>`.
@@ -85,6 +91,14 @@ struct Vtable {
     layout: Layout,
     /// The length of its block, 0 if the type is aligned more than those are.
     units: usize,
+}
+
+/// What a poll says, in one register: a payload goes by the executor.
+enum Polled {
+    Pending,
+    Ended,
+    /// It ended by a panic that is to be raised again: the executor has it.
+    Unwinds,
 }
 
 impl<F: Future> Task<F> {
@@ -103,26 +117,55 @@ impl<F: Future> Task<F> {
     };
 
     /// The stage, as it was lent to the caller by its caller.
-    unsafe fn stage<'a>(task: NonNull<Header>) -> Pin<&'a mut Stage<F>> {
+    unsafe fn stage<'a>(task: NonNull<Header>) -> &'a mut Stage<F> {
         // SAFETY: `task` points to the start of a `Task<F>`, with the provenance of all of it: only
-        // `allocate` makes such pointers, with this vtable. Nobody else uses the stage, and it is neither
-        // moved nor freed with a future in it.
-        unsafe { Pin::new_unchecked(&mut *(*task.cast::<Self>().as_ptr()).stage.get()) }
+        // `allocate` makes such pointers, with this vtable. Nobody else uses the stage.
+        unsafe { &mut *(*task.cast::<Self>().as_ptr()).stage.get() }
     }
 
-    unsafe fn poll(task: NonNull<Header>, cx: &mut Context<'_>) -> Result<bool, Payload> {
-        // SAFETY: the caller lends the stage.
-        unsafe { Self::stage(task) }.poll(cx, flags(task), executor(task))
+    unsafe fn poll(task: NonNull<Header>, cx: &mut Context<'_>) -> Polled {
+        // SAFETY: the caller lends the stage, of a task that is not done: the future is there. It is neither
+        // moved nor freed: the memory is not moved, and has a claim until it is done.
+        let poll = || unsafe { Self::stage(task).poll(cx, flags(task)) };
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(false) => Polled::Pending,
+            Ok(true) => Polled::Ended,
+            // SAFETY: that loan of the stage has ended, that of the caller has not.
+            Err(payload) => unsafe { Self::panicked(task, payload) },
+        }
+    }
+
+    #[cold]
+    unsafe fn panicked(task: NonNull<Header>, payload: Payload) -> Polled {
+        let flags = flags(task);
+        if !flags.has(DONE) {
+            flags.change(0, DONE);
+            // SAFETY: the caller lends the stage, and by the flag the future is still there.
+            if let Some(second) = unsafe { Self::cancel(task) } {
+                report(task, second);
+            }
+        }
+        if flags.has(IS_CALLBACK) || payload.is::<ExitPayload>() {
+            executor(task).keep_payload(payload);
+            return Polled::Unwinds;
+        }
+        if flags.has(JOINED) {
+            // SAFETY: the caller lends the stage.
+            unsafe { Self::stage(task) }.end(Some(Err(payload)));
+        } else {
+            report(task, payload);
+        }
+        Polled::Ended
     }
 
     unsafe fn cancel(task: NonNull<Header>) -> Option<Payload> {
-        // SAFETY: the caller lends the stage.
-        unsafe { Self::stage(task) }.cancel()
+        // SAFETY: the caller lends the stage, with the future, and has set `DONE`.
+        unsafe { Self::stage(task).cancel() }
     }
 
     unsafe fn take(task: NonNull<Header>, to: NonNull<()>) {
-        // SAFETY: the caller lends the stage.
-        let outcome = unsafe { Self::stage(task) }.take();
+        // SAFETY: the caller lends the stage of a task that is done.
+        let outcome = unsafe { Self::stage(task).take() };
         // SAFETY: the caller's `to` is such an `Outcome`, and `None`.
         unsafe { to.cast::<Outcome<F::Output>>().write(outcome) };
     }
@@ -145,10 +188,10 @@ pub(super) fn spawn_callback(
     Runnable(allocate(executor, future, SCHEDULED | LIVING | IS_CALLBACK))
 }
 
-fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u8) -> NonNull<Header> {
+fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u16) -> NonNull<Header> {
     let memory: NonNull<Task<F>> = match Task::<F>::UNITS {
         0 => NonNull::from(Box::leak(Box::<Task<F>>::new_uninit())).cast(),
-        units => NonNull::from(Box::leak(executor.spare().take(units))).cast(),
+        units => executor.spare().take(units).cast(),
     };
     // Built where it stays: a copy of what was just written would wait for it.
     let task = Task {
@@ -164,7 +207,7 @@ fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u8) -> NonNull
             next: Cell::new(None),
             waiter: Cell::new(None),
         },
-        stage: UnsafeCell::new(Stage::Waiting { future }),
+        stage: UnsafeCell::new(Stage::new(future)),
     };
     // SAFETY: it is ours, large enough, and aligned.
     unsafe { memory.write(task) };
@@ -178,7 +221,7 @@ fn allocate<F: Future>(executor: &Rc<Executor>, future: F, flags: u8) -> NonNull
 /// The header, for as long as the pointer it came from refers to the task.
 #[inline]
 fn header<'a>(task: NonNull<Header>) -> &'a Header {
-    // SAFETY: a `NonNull<Header>` is kept by types of this file only, each of which has a reference. What
+    // SAFETY: a `NonNull<Header>` is kept by types of this module only, each of which has a reference. What
     // is not atomic in it is touched by functions that are called at home.
     unsafe { task.as_ref() }
 }
@@ -199,33 +242,48 @@ fn report(task: NonNull<Header>, payload: Payload) {
     executor(task).report(Uncaught::Panic(payload));
 }
 
-/// Whether this is home, and home has a claim: then references are counted in `local`.
 #[inline]
-fn counts_at_home(task: NonNull<Header>) -> bool {
-    home::is_current(header(task).loop_id) && flags(task).has(CLAIMS)
+fn is_home(task: NonNull<Header>) -> bool {
+    home::is_current(header(task).loop_id)
 }
 
 /// Counts one reference more. By who has one.
 #[inline]
 fn retain(task: NonNull<Header>) {
     let count = &header(task).count;
-    if counts_at_home(task) { count.retain_at_home() } else { count.retain_shared() }
+    // `local` counts while home has a claim.
+    if is_home(task) && flags(task).has(CLAIMS) {
+        count.retain_at_home();
+    } else {
+        count.retain_shared();
+    }
 }
 
 /// Gives one reference up. By who has one.
 #[inline]
 fn release(task: NonNull<Header>) {
-    let count = &header(task).count;
-    if counts_at_home(task) {
-        count.release_at_home();
-    } else if count.release_shared() {
-        drop(free(task));
+    if is_home(task) { release_at_home(task) } else { release_shared(task) }
+}
+
+#[inline]
+fn release_at_home(task: NonNull<Header>) {
+    if flags(task).has(CLAIMS) {
+        header(task).count.release_at_home();
+    } else {
+        release_shared(task);
+    }
+}
+
+#[inline(never)]
+fn release_shared(task: NonNull<Header>) {
+    if header(task).count.release_shared() {
+        free(task);
     }
 }
 
 /// Gives claims up, and home's reference with the last of them. At home only.
 #[inline]
-fn unclaim(task: NonNull<Header>, claims: u8) {
+fn unclaim(task: NonNull<Header>, claims: u16) {
     let flags = flags(task);
     flags.change(claims, 0);
     if !flags.has(CLAIMS) {
@@ -238,44 +296,67 @@ fn leave(task: NonNull<Header>) {
     let header = header(task);
     // SAFETY: made by `Rc::into_raw`; home had its last claim.
     let executor = unsafe { Rc::from_raw(header.executor) };
-    if header.count.leave()
-        && let Some(block) = free(task)
-    {
-        executor.spare().give(block);
+    if header.count.leave() {
+        // Home's claims went before: the stage holds nothing, and there is no waiter without a `Join`.
+        match header.vtable.units {
+            0 => free(task),
+            // SAFETY: nobody refers to it any more, and it was a block of as many units.
+            units => unsafe { executor.spare().give(task.cast(), units) },
+        }
     }
     drop(executor);
 }
 
-/// Ends the task's memory, and gives its block. By who gave the last reference up.
-#[inline]
-fn free(task: NonNull<Header>) -> Option<Block> {
-    // Home's claims went before: the stage holds nothing, and there is no waiter without a `Join`.
+/// Ends the task's memory. By who gave the last reference up.
+#[cold]
+fn free(task: NonNull<Header>) {
     let Vtable { layout, units, .. } = *header(task).vtable;
-    if units == 0 {
+    match units {
         // SAFETY: nobody refers to it any more, and it was a `Box` of this layout.
-        unsafe { dealloc(task.as_ptr().cast(), layout) };
-        return None;
+        0 => unsafe { dealloc(task.as_ptr().cast(), layout) },
+        // SAFETY: nobody refers to it any more, and it was a block of as many units.
+        units => unsafe { spare::free(task.cast(), units) },
     }
-    // SAFETY: nobody refers to it any more, and it was a block of as many units.
-    Some(unsafe { Box::from_raw(slice_from_raw_parts_mut(task.as_ptr().cast(), units)) })
 }
 
 fn wake(task: NonNull<Header>) {
-    if home::is_current(header(task).loop_id) { wake_at_home(task) } else { wake_by_mail(task) }
+    if is_home(task) { wake_at_home(task) } else { wake_by_mail(task) }
+}
+
+/// Wakes by a reference that is given up with it.
+fn wake_and_release(task: NonNull<Header>) {
+    if is_home(task) && !flags(task).has(UNWAKEABLE) {
+        // It is not done, so home has a claim, and this is not the last reference.
+        header(task).count.release_at_home();
+        schedule(task);
+    } else {
+        wake_otherwise(task);
+    }
+}
+
+#[inline(never)]
+fn wake_otherwise(task: NonNull<Header>) {
+    wake(task);
+    release(task);
 }
 
 #[inline]
 fn wake_at_home(task: NonNull<Header>) {
     let flags = flags(task);
-    if flags.has(SCHEDULED | WOKEN | DONE) {
-        return;
-    }
-    if flags.has(RUNNING) {
+    if !flags.has(UNWAKEABLE) {
+        schedule(task);
+    } else if !flags.has(SCHEDULED | DONE) {
         flags.change(0, WOKEN);
-    } else {
-        flags.change(0, SCHEDULED);
-        executor(task).push(Microtask::Future(Woken::Task(Runnable(task))));
     }
+}
+
+/// In these states a wake queues nothing.
+const UNWAKEABLE: u16 = SCHEDULED | RUNNING | WOKEN | DONE;
+
+#[inline]
+fn schedule(task: NonNull<Header>) {
+    flags(task).change(0, SCHEDULED);
+    executor(task).push(Microtask::Future(Woken::Task(Runnable(task))));
 }
 
 #[cold]
@@ -299,6 +380,11 @@ fn cancel(task: NonNull<Header>) {
     finish(task);
 }
 
+fn take_waiter(task: NonNull<Header>) -> Option<Waker> {
+    flags(task).change(AWAITED, 0);
+    header(task).waiter.take()
+}
+
 /// The future is gone: whoever waits for that is woken, last of all.
 fn finish(task: NonNull<Header>) {
     let header = header(task);
@@ -306,12 +392,18 @@ fn finish(task: NonNull<Header>) {
     if flags(task).has(LIVING) {
         executor(task).living().unlink(task);
     }
-    header.flags.change(0, DONE);
-    let waiter = header.waiter.take();
-    unclaim(task, RUNNING | LIVING);
-    if let Some(waiter) = waiter {
-        waiter.wake();
+    if header.flags.has(AWAITED) {
+        finish_awaited(task);
+    } else {
+        unclaim(task, RUNNING | LIVING);
     }
+}
+
+#[inline(never)]
+fn finish_awaited(task: NonNull<Header>) {
+    let waiter = take_waiter(task);
+    unclaim(task, RUNNING | LIVING);
+    waiter.into_iter().for_each(Waker::wake);
 }
 
 /// Makes the task's next turn its last, if it has not ended. At home only.
@@ -352,7 +444,7 @@ impl TaskRef {
     /// Wakes the task, by the loop that was sent to.
     pub(crate) fn deliver(self) {
         let task = self.0;
-        if !home::is_current(header(task).loop_id) || flags(task).has(DONE) {
+        if !is_home(task) || flags(task).has(DONE) {
             return;
         }
         // What was written before a wake that sent nothing is seen by the poll to come.
@@ -372,10 +464,7 @@ static WAKER: RawWakerVTable = RawWakerVTable::new(
         retain(task_of(data));
         RawWaker::new(data, &WAKER)
     },
-    |data| {
-        wake(task_of(data));
-        release(task_of(data));
-    },
+    |data| wake_and_release(task_of(data)),
     |data| wake(task_of(data)),
     |data| release(task_of(data)),
 );
@@ -396,8 +485,8 @@ pub(super) enum Turn {
     /// It was woken meanwhile, by itself mostly.
     Again(Runnable),
     Ended,
-    /// It ended by a panic that is to be raised again.
-    Unwinds(Payload),
+    /// It ended by a panic that is to be raised again: the executor has it.
+    Unwinds,
 }
 
 impl Runnable {
@@ -417,14 +506,10 @@ impl Runnable {
         // SAFETY: the stage was not lent, and now is.
         let polled = unsafe { (header.vtable.poll)(task, &mut Context::from_waker(&waker)) };
         match polled {
-            Ok(false) => Self::pending(task),
-            Ok(true) => {
+            Polled::Pending => Self::pending(task),
+            ended => {
                 finish(task);
-                Turn::Ended
-            }
-            Err(payload) => {
-                finish(task);
-                Turn::Unwinds(payload)
+                if let Polled::Unwinds = ended { Turn::Unwinds } else { Turn::Ended }
             }
         }
     }
@@ -432,17 +517,17 @@ impl Runnable {
     #[inline]
     fn pending(task: NonNull<Header>) -> Turn {
         let flags = flags(task);
-        if !flags.has(LIVING) {
-            // The loop went away meanwhile.
-            cancel(task);
-            return Turn::Ended;
-        }
         if !flags.has(WOKEN) {
             flags.change(RUNNING, 0);
             return Turn::Waits;
         }
-        flags.change(RUNNING | WOKEN, SCHEDULED);
-        Turn::Again(Self(task))
+        if flags.has(LIVING) {
+            flags.change(RUNNING | WOKEN, SCHEDULED);
+            return Turn::Again(Self(task));
+        }
+        // The loop went away meanwhile.
+        cancel(task);
+        Turn::Ended
     }
 
     /// Drops the future instead of a turn.
@@ -463,134 +548,15 @@ impl Drop for Runnable {
     }
 }
 
-/// The right to a task's output.
-pub(crate) struct Join<T> {
-    task: NonNull<Header>,
-    output: PhantomData<fn() -> T>,
-}
-
-impl<T> Join<T> {
-    pub(super) fn executor(&self) -> Rc<Executor> {
-        // SAFETY: home has a claim, and so a count of it, which stays.
-        let owned = ManuallyDrop::new(unsafe { Rc::from_raw(header(self.task).executor) });
-        Rc::clone(&owned)
-    }
-
-    pub(super) fn is_finished(&self) -> bool {
-        flags(self.task).has(DONE)
-    }
-
-    /// Makes the task's next turn its last, if it has not ended.
-    pub(super) fn abort(&self) {
-        abort(self.task);
-    }
-
-    /// What aborts it without being its handle.
-    pub(super) fn reference(&self) -> HomeRef {
-        retain(self.task);
-        HomeRef(self.task)
-    }
-
-    /// The output, `None` if there is none: the task was cancelled, or this was asked before.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        if !flags(self.task).is_over() {
-            self.wait(cx.waker());
-            // That was foreign code: look again.
-            if !flags(self.task).is_over() {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(self.take())
-    }
-
-    fn wait(&self, waker: &Waker) {
-        let waiter = &header(self.task).waiter;
-        let known = waiter.take().filter(|known| known.will_wake(waker));
-        let replaced = waiter.replace(Some(known.unwrap_or_else(|| waker.clone())));
-        drop(replaced);
-    }
-
-    fn take(&self) -> Outcome<T> {
-        let mut output = None;
-        if flags(self.task).is_over() {
-            // SAFETY: the stage is not lent, and this `Join` was made with the type of the output.
-            unsafe {
-                (header(self.task).vtable.take)(self.task, NonNull::from(&mut output).cast())
-            };
-        }
-        output
-    }
-}
-
-impl<T> Drop for Join<T> {
-    #[inline]
-    fn drop(&mut self) {
-        let output = match self.take() {
-            Some(Ok(output)) => Some(output),
-            // A panic that nobody sees any more.
-            Some(Err(payload)) => {
-                report(self.task, payload);
-                None
-            }
-            None => None,
-        };
-        let waiter = header(self.task).waiter.take();
-        unclaim(self.task, JOINED);
-        drop((waiter, output));
-    }
-}
-
-/// The tasks of an executor whose future is there, the oldest first. Without it a task that left no
-/// waker anywhere would be freed with its future never dropped; and teardown has to reach them all.
-#[derive(Default)]
-pub(super) struct Living {
-    first: Cell<Link>,
-    last: Cell<Link>,
-    len: Cell<usize>,
-}
-
-impl Living {
-    pub(super) fn len(&self) -> usize {
-        self.len.get()
-    }
-
-    #[inline]
-    fn link(&self, task: NonNull<Header>) {
-        let last = self.last.replace(Some(task));
-        header(task).previous.set(last);
-        last.map_or(&self.first, |last| &header(last).next).set(Some(task));
-        self.len.set(self.len.get() + 1);
-    }
-
-    #[inline]
-    fn unlink(&self, task: NonNull<Header>) {
-        let (previous, next) = (header(task).previous.get(), header(task).next.get());
-        previous.map_or(&self.first, |previous| &header(previous).next).set(next);
-        next.map_or(&self.last, |next| &header(next).previous).set(previous);
-        self.len.set(self.len.get() - 1);
-    }
-
-    /// Drops the future of the oldest task. One that is polled just now loses it when the poll returns.
-    pub(super) fn cancel_first(&self) {
-        let Some(task) = self.first.get() else { return };
-        if flags(task).has(RUNNING) {
-            self.unlink(task);
-            unclaim(task, LIVING);
-        } else {
-            cancel(task);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::{pending, poll_fn, ready};
-    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::panic::resume_unwind;
     use std::sync::{Arc, mpsc};
-    use std::task::Wake;
+    use std::task::{Poll, Wake};
     use std::thread;
 
-    use super::super::{Limits, executor::ExitPayload};
+    use super::super::Limits;
     use super::*;
 
     /// An executor that is the current one of its thread, as in a loop.
@@ -940,10 +906,12 @@ mod tests {
             let _held = held;
             resume_unwind(Box::new(ExitPayload));
         });
-        assert!(matches!(task.run(), Turn::Unwinds(payload) if payload.is::<ExitPayload>()));
+        assert!(matches!(task.run(), Turn::Unwinds));
+        assert!(home.0.take_payload().is::<ExitPayload>());
         assert!(dropped.is_set() && matches!(outcome::<()>(&join), Poll::Ready(None)));
         let callback = spawn_callback(&home.0, async { panic!("callback") });
-        assert!(matches!(callback.run(), Turn::Unwinds(_)));
+        assert!(matches!(callback.run(), Turn::Unwinds));
+        assert_eq!(Uncaught::Panic(home.0.take_payload()).to_string(), "callback");
         assert_eq!(home.0.tasks(), 0);
     }
 

@@ -38,6 +38,9 @@ const UNSAFE: &[&str] = &[
     "sys/terminal/at_exit.rs",
     "sys/windows.rs",
     "task/raw.rs",
+    "task/raw/join.rs",
+    "task/spare.rs",
+    "task/stage.rs",
 ];
 
 fn source() -> PathBuf {
