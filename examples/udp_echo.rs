@@ -27,10 +27,11 @@ fn main() -> runtime::Result {
     };
     let address = server.local_addr()?;
     println!("{address}");
-    server.recv_start(|server, datagram| match datagram {
-        // `bytes` is the loop's buffer, lent for this call; what the system does not take at once is
-        // copied and queued. Nobody waits for the result: a datagram may be lost anyway.
-        Ok((bytes, from)) => drop(server.send_to(bytes, from)),
+    server.recv_many_start(|server, datagrams| match datagrams {
+        // What came at once goes back at once, each to its sender. It lies in the loop's buffer, lent for
+        // this call; what the system does not take is copied and queued. Nobody waits for the result: a
+        // datagram may be lost anyway.
+        Ok(datagrams) => drop(server.send_many_to(datagrams)),
         // Of one datagram, say that its sender is gone. The others are still served.
         Err(error) => eprintln!("{error}"),
     });

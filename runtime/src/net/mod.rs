@@ -31,6 +31,7 @@ mod unix;
 
 use addr::Target;
 pub use addr::ToAddr;
+pub use datagram::Unsent;
 pub use listener::Incoming;
 #[cfg(windows)]
 pub use named_pipe::PipeListener;

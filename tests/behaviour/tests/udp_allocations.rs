@@ -107,14 +107,30 @@ fn a_datagram_in_a_lent_buffer_allocates_nothing() {
 }
 
 #[test]
-fn a_batch_that_is_lent_allocates_nothing() {
+fn a_batch_that_a_task_is_lent_and_answers_allocates_nothing() {
     datagrams_allocate_nothing(|server, count| {
         drop(spawn(async move {
-            while let Ok(more) = server.recv_many_with(|bytes, _| assert_eq!(bytes.len(), 64)).await
-            {
-                count.set(count.get() + more);
+            loop {
+                let lent = server.recv_many_with(|datagrams| {
+                    assert!(datagrams.iter().all(|(bytes, _)| bytes.len() == 64));
+                    server.send_many_to(datagrams)
+                });
+                let Ok(answers) = lent.await else { return };
+                count.set(count.get() + answers.await.unwrap());
             }
         }));
+    });
+}
+
+#[test]
+fn a_batch_that_a_callback_is_lent_and_answers_allocates_nothing() {
+    datagrams_allocate_nothing(|server, count| {
+        server.recv_many_start(move |server, datagrams| {
+            let datagrams = datagrams.unwrap();
+            assert!(datagrams.iter().all(|(bytes, _)| bytes.len() == 64));
+            drop(server.send_many_to(datagrams));
+            count.set(count.get() + datagrams.len());
+        });
     });
 }
 

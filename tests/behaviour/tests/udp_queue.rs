@@ -11,8 +11,8 @@ use std::process::Command;
 use std::rc::Rc;
 
 use behaviour::{Deadline, EventLog};
-use runtime::net::UdpSocket;
-use runtime::{ActiveKind, Cancelled, Loop, LoopGone, QueueFull, set_immediate, spawn};
+use runtime::net::{UdpSocket, Unsent};
+use runtime::{ActiveKind, Cancelled, Closed, Loop, LoopGone, QueueFull, set_immediate, spawn};
 use tcp_support::{assert_passed, child, child_argument};
 
 fn can_trace() -> bool {
@@ -261,5 +261,118 @@ fn a_loop_that_goes_tells_a_task_and_drops_callbacks() {
         assert!(LoopGone::is_in(&other.block_on(request).unwrap_err()));
         assert!(client.is_closing());
         log.expect([]);
+    });
+}
+
+#[test]
+fn many_that_the_system_does_not_take_are_one_request_in_its_place() {
+    let name = "many_that_the_system_does_not_take_are_one_request_in_its_place";
+    // The first call takes 32, and those behind it none.
+    with_faults(name, &["sendmmsg:error=EAGAIN:when=2..3"], |mut lp, log| {
+        let _here = lp.enter();
+        let ((client, _), (peer, address)) = (ours(), peer());
+        let texts: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+        let many: Vec<_> = texts.iter().map(|text| (text, address)).collect();
+        client.send_many_to(&many).callback(outcome(&log, "many"));
+        assert_eq!((client.send_queue_count(), received(&peer).len()), (68, 32));
+        client.send_to("behind", address).callback(outcome(&log, "behind"));
+        client.send_many_to(&[("x", address), ("y", address)]).callback(outcome(&log, "two"));
+        let active = lp.active_resources();
+        assert_eq!((active[1].kind(), active[1].count()), (ActiveKind::Send, 3));
+        set_immediate(log.mark("check"));
+        lp.run().unwrap();
+        log.expect(["many: 100", "behind: 6", "two: 2", "check"]);
+        assert_eq!(
+            received(&peer),
+            [&texts[32..], &["behind", "x", "y"].map(String::from)].concat()
+        );
+        assert_eq!((client.send_queue_count(), client.send_queue_size()), (0, 0));
+        assert!(!client.is_active());
+    });
+}
+
+#[test]
+fn a_task_waits_until_all_of_many_are_sent() {
+    let name = "a_task_waits_until_all_of_many_are_sent";
+    with_faults(name, &["sendmmsg:error=EAGAIN:when=1..3"], |mut lp, _| {
+        let (peer, address) = peer();
+        lp.block_on(async {
+            let (client, _) = ours();
+            client.connect(address).unwrap();
+            assert_eq!(client.send_many(&["one", "two"]).await.unwrap(), 2);
+            assert_eq!(received(&peer), ["one", "two"]);
+        });
+    });
+}
+
+#[test]
+fn of_many_those_that_fail_before_and_after_they_were_queued_are_named() {
+    let name = "of_many_those_that_fail_before_and_after_they_were_queued_are_named";
+    // 0 is sent, 1 fails, 2 is refused: it is queued, and those behind it.
+    with_faults(name, &["sendmmsg:error=EAGAIN:when=3"], |mut lp, _| {
+        let _here = lp.enter();
+        let ((client, _), (peer, address)) = (ours(), peer());
+        let too_long = "x".repeat(70_000);
+        let texts = ["0", &too_long, "2", &too_long, "4", "5", "6"];
+        client.set_send_limit(70_001);
+        let request = client.send_many_to(&texts.map(|text| (text, address)));
+        assert_eq!(client.send_queue_count(), 3, "the limit is passed by the last of them");
+        let error = lp.block_on(request).unwrap_err();
+        let errors = Unsent::of(&error).unwrap().errors();
+        let places: Vec<_> = errors.iter().map(|(place, _)| *place).collect();
+        assert_eq!(places, [1, 3, 5, 6]);
+        assert!(errors[2..].iter().all(|(_, error)| QueueFull::is_in(error)));
+        assert_eq!(errors[1].1.raw_os_error(), Some(90), "EMSGSIZE");
+        assert_eq!(received(&peer), ["0", "2", "4"]);
+        client.set_send_limit(0);
+        assert_eq!(lp.block_on(client.send_many_to(&[("7", address), ("8", address)])).unwrap(), 2);
+    });
+}
+
+#[test]
+fn closing_cancels_a_request_for_many_once() {
+    let name = "closing_cancels_a_request_for_many_once";
+    with_faults(name, &["sendmmsg:error=EAGAIN:when=1"], |mut lp, log| {
+        let _here = lp.enter();
+        let ((client, _), (peer, address)) = (ours(), peer());
+        client.send_many_to(&[("a", address), ("b", address)]).callback(outcome(&log, "many"));
+        client.send_to("c", address).callback(outcome(&log, "one"));
+        client.close();
+        lp.run().unwrap();
+        log.expect(["many: cancelled", "one: cancelled"]);
+        assert_eq!(received(&peer), [""; 0]);
+    });
+}
+
+#[test]
+fn many_that_are_queued_are_sent_though_nobody_wants_the_result_or_the_socket() {
+    let name = "many_that_are_queued_are_sent_though_nobody_wants_the_result_or_the_socket";
+    with_faults(name, &["sendmmsg:error=EAGAIN:when=1"], |mut lp, _| {
+        let _here = lp.enter();
+        let (peer, address) = peer();
+        drop(ours().0.send_many_to(&[("a", address), ("b", address)]));
+        lp.run().unwrap();
+        assert_eq!(received(&peer), ["a", "b"]);
+    });
+}
+
+#[test]
+fn bytes_that_close_the_socket_while_they_are_asked_for_are_an_error() {
+    struct Closes<'a>(&'a UdpSocket);
+    impl AsRef<[u8]> for Closes<'_> {
+        fn as_ref(&self) -> &[u8] {
+            self.0.close();
+            b"x"
+        }
+    }
+    let name = "bytes_that_close_the_socket_while_they_are_asked_for_are_an_error";
+    with_faults(name, &["sendto:error=EAGAIN:when=1"], |mut lp, _| {
+        let _here = lp.enter();
+        let ((client, _), (queues, _), (_peer, address)) = (ours(), ours(), peer());
+        for socket in [client, queues] {
+            let request = socket.send_many_to(&[(Closes(&socket), address)]);
+            let error = lp.block_on(request).unwrap_err();
+            assert!(Closed::is_in(&Unsent::of(&error).unwrap().errors()[0].1));
+        }
     });
 }

@@ -12,12 +12,14 @@
 //! asked, what comes with the bytes and in what order the queue is sent is each type's own.
 
 mod kind;
+mod many;
 pub(super) mod queue;
 mod receiving;
 mod resource;
 mod sending;
 
 pub(super) use kind::DatagramHandle;
+pub use many::Unsent;
 pub(super) use resource::{DatagramSocket, FIRST_OWN, READABLE, RECEIVING};
 
 /// Datagrams of one event, as libuv's of UDP: a flood must not starve the other sockets.

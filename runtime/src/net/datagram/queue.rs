@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
+use super::many::Many;
 use crate::error::LoopGone;
 use crate::event_loop::copy_of;
 use crate::request::Plain;
@@ -13,9 +14,15 @@ const LIMIT: usize = 64 * 1024 * 1024;
 /// On top of as many too: each costs memory, however short it is.
 const QUEUED_DATAGRAMS: usize = 1 << 20;
 
-pub(crate) type Sent = Rc<Plain<usize>>;
-/// Sent, or failed; their requests are still to be told.
-pub(crate) type Finished = VecDeque<(Sent, io::Result<usize>)>;
+/// Requests that are still to be told that all was sent, or what failed.
+pub(crate) type Finished = VecDeque<(Rc<Plain<usize>>, io::Result<usize>)>;
+
+/// The request that a queued datagram belongs to.
+pub(crate) enum Asker {
+    Alone(Rc<Plain<usize>>),
+    /// By its place in what was given.
+    Among(Rc<Many>, usize),
+}
 
 /// What is queued, and what is done and still to be told.
 pub(crate) struct SendQueue<W> {
@@ -34,6 +41,9 @@ pub(crate) trait Waiting: Default + 'static {
     /// How many bytes.
     fn size(&self) -> usize;
 
+    /// How many requests.
+    fn requests(&self) -> usize;
+
     /// Everything ends with a copy of `error`.
     fn fail_all(&mut self, error: &io::Error, finished: &mut Finished);
 }
@@ -47,7 +57,7 @@ impl<W: Waiting> Default for SendQueue<W> {
 impl<W: Waiting> SendQueue<W> {
     /// Requests in flight: those of what is queued, and those that are still to be told.
     pub(super) fn requests(&self) -> usize {
-        self.waiting.len() + self.finished.len()
+        self.waiting.requests() + self.finished.len()
     }
 
     /// Whether requests are in flight.
@@ -80,7 +90,17 @@ pub(crate) struct Entry<T> {
     pub(crate) bytes: Box<[u8]>,
     /// What the system is given besides the bytes.
     pub(crate) with: T,
-    pub(crate) request: Sent,
+    pub(crate) asker: Asker,
+}
+
+impl<T> Entry<T> {
+    /// Whether it belongs to the same request as the one before it.
+    fn goes_with(&self, former: &Self) -> bool {
+        match (&self.asker, &former.asker) {
+            (Asker::Among(one, _), Asker::Among(other, _)) => Rc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 impl<T> Default for Line<T> {
@@ -92,6 +112,19 @@ impl<T> Default for Line<T> {
 impl<T> Line<T> {
     pub(crate) fn is_over(&self, limit: usize) -> bool {
         self.size > limit || self.entries.len() >= QUEUED_DATAGRAMS
+    }
+
+    /// Of datagrams with these lengths, how many may still come before it is over the limit: the first ones.
+    pub(crate) fn room_for(&self, lens: impl Iterator<Item = usize>, limit: usize) -> usize {
+        let mut size = self.size;
+        let mut fits = |len| {
+            let has_room = size <= limit;
+            size += len;
+            has_room
+        };
+        lens.take(QUEUED_DATAGRAMS.saturating_sub(self.entries.len()))
+            .take_while(|len| fits(*len))
+            .count()
     }
 
     pub(crate) fn push(&mut self, entry: Entry<T>) {
@@ -106,11 +139,18 @@ impl<T> Line<T> {
 
     /// The first one was sent, or failed.
     pub(crate) fn finish_first(&mut self, result: io::Result<()>, finished: &mut Finished) {
-        if let Some(entry) = self.entries.pop_front() {
-            let len = entry.bytes.len();
-            self.size -= len;
-            finished.push_back((entry.request, result.map(|()| len)));
+        if let Some(entry) = self.take_first() {
+            finished.extend(match entry.asker {
+                Asker::Alone(request) => Some((request, result.map(|()| entry.bytes.len()))),
+                Asker::Among(many, place) => many.finish(place, result),
+            });
         }
+    }
+
+    fn take_first(&mut self) -> Option<Entry<T>> {
+        let entry = self.entries.pop_front()?;
+        self.size -= entry.bytes.len();
+        Some(entry)
     }
 }
 
@@ -127,9 +167,17 @@ impl<T: 'static> Waiting for Line<T> {
         self.size
     }
 
+    fn requests(&self) -> usize {
+        let neighbours = self.entries.iter().zip(self.entries.iter().skip(1));
+        self.len() - neighbours.filter(|(former, entry)| entry.goes_with(former)).count()
+    }
+
     fn fail_all(&mut self, error: &io::Error, finished: &mut Finished) {
-        while !self.is_empty() {
-            self.finish_first(Err(copy_of(error)), finished);
+        while let Some(entry) = self.take_first() {
+            finished.extend(match entry.asker {
+                Asker::Alone(request) => Some((request, Err(copy_of(error)))),
+                Asker::Among(many, _) => many.end(error),
+            });
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use super::queue::{SendQueue, Sent, Waiting};
+use super::many::{Many, Unsent};
+use super::queue::{Asker, SendQueue, Waiting};
 use super::{DatagramHandle, DatagramSocket};
 use crate::error::Cancelled;
 use crate::event_loop::{Dispatcher, Flow};
@@ -39,10 +40,24 @@ impl<D: DatagramHandle> DatagramSocket<D> {
     /// The request of a datagram that `push` queues.
     pub(crate) fn queued(
         self: &Rc<Self>,
-        push: impl FnOnce(&mut D::Waiting, Sent),
+        push: impl FnOnce(&mut D::Waiting, Asker),
     ) -> Request<usize> {
         let request = Plain::new(self.handle.state());
-        self.with_queue(|queue| push(&mut queue.waiting, request.clone()));
+        self.with_queue(|queue| push(&mut queue.waiting, Asker::Alone(request.clone())));
+        self.update();
+        Request::waiting(request)
+    }
+
+    /// The request of many datagrams, of which `push` queues those that are left, `queued` of `count`.
+    pub(crate) fn queued_many(
+        self: &Rc<Self>,
+        (queued, count): (usize, usize),
+        unsent: Unsent,
+        push: impl FnOnce(&mut D::Waiting, Rc<Many>),
+    ) -> Request<usize> {
+        let request = Plain::new(self.handle.state());
+        let many = Many::new(request.clone(), count, queued, unsent);
+        self.with_queue(|queue| push(&mut queue.waiting, many));
         self.update();
         Request::waiting(request)
     }

@@ -1,7 +1,7 @@
 //! Datagrams that came in one system call.
 //!
 //! ```text
-//!   the thread's spare ── fill ──▶ [ left of a socket ] ── next, next, next ──▶ empty ──▶ spare
+//!   the thread's spare ── fill ──▶ [ left of a socket ] ── next, next, or all ──▶ empty ──▶ spare
 //!                                          │
 //!                     a callback stopped: what is behind it waits here for the next reader
 //! ```
@@ -25,7 +25,7 @@ const STRIDE: usize = 64 * 1024 + 192;
 /// the next, so it is shared, and filled again by its only owner.
 ///
 /// Of its two megabytes the system provides what is written to: a page for each short datagram.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     bytes: Vec<u8>,
     found: [Received; MANY],
     count: usize,
@@ -81,11 +81,14 @@ impl Batch {
         self.next.get() == self.count
     }
 
-    /// The next datagram, which stays.
-    pub(super) fn peek(&self) -> Option<(&[u8], SocketAddr)> {
-        let place = self.next.get();
+    fn at(&self, place: usize) -> Option<(&[u8], SocketAddr)> {
         let found = self.found[..self.count].get(place)?;
         Some((&self.bytes[place * STRIDE..][..found.len], found.from))
+    }
+
+    /// The next datagram, which stays.
+    pub(super) fn peek(&self) -> Option<(&[u8], SocketAddr)> {
+        self.at(self.next.get())
     }
 
     /// Takes the next datagram.
@@ -93,5 +96,18 @@ impl Batch {
         let datagram = self.peek()?;
         self.next.set(self.next.get() + 1);
         Some(datagram)
+    }
+
+    /// Takes all datagrams that are left, and lends them to `f`.
+    pub(super) fn take_all<R>(&self, f: impl FnOnce(&[(&[u8], SocketAddr)]) -> R) -> R {
+        let first = self.next.replace(self.count);
+        let mut all = [(&[][..], Received::NOWHERE); MANY];
+        let mut len = 0;
+        for (place, datagram) in all.iter_mut().zip((first..self.count).filter_map(|n| self.at(n)))
+        {
+            *place = datagram;
+            len += 1;
+        }
+        f(&all[..len])
     }
 }

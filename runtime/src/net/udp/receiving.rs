@@ -17,7 +17,9 @@ use crate::sys::{self, MANY};
 
 /// Receiving by callback.
 impl UdpSocket {
-    /// Calls `f` with each datagram and its sender, until [`recv_stop`](Self::recv_stop).
+    /// Calls `f` with each datagram and its sender, until [`recv_stop`](Self::recv_stop). A server that
+    /// answers most of them does so with fewer system calls by
+    /// [`recv_many_start`](Self::recv_many_start).
     ///
     /// The bytes are lent for the call. They are all of the datagram, however long it is; an empty slice
     /// is an empty datagram. An error ends nothing: it tells, say, that nobody is at the port to which
@@ -41,9 +43,58 @@ impl UdpSocket {
     /// whose.
     pub fn recv_start<R: Outcome>(
         &self,
-        f: impl FnMut(&Self, io::Result<(&[u8], SocketAddr)>) -> R + 'static,
+        mut f: impl FnMut(&Self, io::Result<(&[u8], SocketAddr)>) -> R + 'static,
     ) {
-        self.0.recv_start(f);
+        self.0.recv_start(move |socket, left: io::Result<&Batch>| {
+            f(socket, left.map(|left| left.next().expect("something is left")))
+        });
+    }
+
+    /// Calls `f` with all the datagrams that one system call brought, 32 at most, each with its sender,
+    /// until [`recv_stop`](Self::recv_stop). Else it is as [`recv_start`](Self::recv_start).
+    ///
+    /// It is for who gets many, and can do something for all of them at once: answer them by one
+    /// [`send_many_to`](Self::send_many_to), say. It waits for nothing: a datagram that comes alone is
+    /// a slice of one. By `recv_start` each gets a checkpoint of its own, and a callback that stops
+    /// leaves what is behind for the next reader; here all were handed over.
+    ///
+    /// # Ordering
+    /// In the poll phase, in the order in which they came, with one checkpoint after all of them; at most
+    /// 32 errors and 32 datagrams an event. What is left comes in the next iteration.
+    ///
+    /// # Errors
+    /// As [`recv_start`](Self::recv_start): each comes by itself, and ends nothing.
+    ///
+    /// # Platform notes
+    /// Elsewhere than on Linux it is one datagram.
+    ///
+    /// # Examples
+    /// ```
+    /// use runtime::net::UdpSocket;
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let server = UdpSocket::bind("127.0.0.1:0")?;
+    ///     server.recv_many_start(|server, datagrams| {
+    ///         if let Ok(datagrams) = datagrams {
+    ///             server.send_many_to(datagrams); // each back to its sender
+    ///         }
+    ///     });
+    ///     server.unref();
+    ///     let client = UdpSocket::bind("127.0.0.1:0")?;
+    ///     client.send_to("hello", server.local_addr()?).await?;
+    ///     assert_eq!(client.recv(&mut [0; 16]).await?, 5);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn recv_many_start<R: Outcome>(
+        &self,
+        mut f: impl FnMut(&Self, io::Result<&[(&[u8], SocketAddr)]>) -> R + 'static,
+    ) {
+        self.0.recv_start(move |socket, left: io::Result<&Batch>| match left {
+            Ok(left) => left.take_all(|datagrams| f(socket, Ok(datagrams))),
+            Err(error) => f(socket, Err(error)),
+        });
     }
 
     /// Stops calling back and drops the callback. Datagrams that come meanwhile wait in the system, as
@@ -118,17 +169,15 @@ impl UdpSocket {
         Ok(f(&buffer[..received.len], received.from))
     }
 
-    /// Waits for datagrams and lends each that the system hands over at once, 32 at most, to `f`: their
-    /// number. A flood costs a task as few system calls by this as it costs a callback.
-    ///
-    /// What is left when `f` closes the socket is dropped; what is left when it panics, or starts a
-    /// callback, is for the next receiver.
+    /// Waits for datagrams and lends all that one system call brings to `f`, 32 at most, each with its
+    /// sender. A flood costs a task as few system calls by this as it costs a callback: see
+    /// [`recv_many_start`](Self::recv_many_start).
     ///
     /// # Errors
     /// As [`recv_from`](Self::recv_from).
     ///
     /// # Cancel safety
-    /// No datagram is lost.
+    /// No datagram is lost. `f` runs when there is something, and the future is then done.
     ///
     /// # Platform notes
     /// Elsewhere than on Linux it is one datagram.
@@ -145,12 +194,18 @@ impl UdpSocket {
     ///     client.try_send_many(&["one", "two", "three"])?;
     ///     let mut bytes = 0;
     ///     while bytes < 11 {
-    ///         server.recv_many_with(|datagram, _from| bytes += datagram.len()).await?;
+    ///         let lent = server.recv_many_with(|datagrams| {
+    ///             datagrams.iter().map(|(datagram, _from)| datagram.len()).sum::<usize>()
+    ///         });
+    ///         bytes += lent.await?;
     ///     }
     ///     Ok(())
     /// }
     /// ```
-    pub async fn recv_many_with(&self, f: impl FnMut(&[u8], SocketAddr)) -> io::Result<usize> {
+    pub async fn recv_many_with<R>(
+        &self,
+        f: impl FnOnce(&[(&[u8], SocketAddr)]) -> R,
+    ) -> io::Result<R> {
         self.0.receive_with(Inner::receive_many).await?;
         Ok(self.0.lend_left(f))
     }
@@ -232,21 +287,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Lends what is left to `f`: their number.
-    fn lend_left(self: &Rc<Self>, mut f: impl FnMut(&[u8], SocketAddr)) -> usize {
+    /// Lends all that is left to `f`.
+    fn lend_left<R>(self: &Rc<Self>, f: impl FnOnce(&[(&[u8], SocketAddr)]) -> R) -> R {
         // Last, when no borrow of the batch is left.
         let _settle = Settle(self);
-        let Some(batch) = self.left() else { return 0 };
-        let mut count = 0;
-        while let Some((bytes, from)) = batch.next() {
-            f(bytes, from);
-            count += 1;
-            // `f` may have closed, or let a callback go on.
-            if self.has(RECEIVING) || self.handle.is_closing() {
-                break;
-            }
-        }
-        count
+        let left = self.left().expect("something was received");
+        left.take_all(f)
     }
 
     fn peek(&self, buffer: &mut [u8]) -> io::Result<Received> {
@@ -334,8 +380,7 @@ impl Inner {
         let _settle = Settle(self);
         let Some(batch) = self.left() else { return Ok(false) };
         while !batch.is_empty() {
-            let datagram = || Ok(batch.next().expect("it is not empty"));
-            if !self.call_back(socket, datagram, d)? {
+            if !self.call_back(socket, || Ok(&*batch), d)? {
                 return Ok(false);
             }
         }

@@ -30,7 +30,8 @@ pub(crate) struct Own {
 
 impl DatagramHandle for UdpSocket {
     const KIND: Kind = Kind::UdpSocket;
-    type Datagram<'a> = (&'a [u8], SocketAddr);
+    /// It takes one of them, or all: see `recv_start` and `recv_many_start`.
+    type Datagram<'a> = &'a Batch;
     type Waiting = Line<Option<SocketAddr>>;
     type Own = Own;
 

@@ -4,6 +4,7 @@
 //!   send_to(data) ── queue empty ──▶ sendto ── taken ──▶ done, nothing allocated
 //!                         │             └── no room ──▶ copied and queued
 //!                         └── queued ──▶ behind the others
+//!   send_many_to(all) ── the same with sendmmsg, 32 a call; what is left is queued as one request
 //!   writable event ──▶ sendmmsg, 32 a call ──▶ requests done, in order
 //! ```
 
@@ -16,13 +17,17 @@ use socket2::Socket;
 use super::UdpSocket;
 use super::resource::{CONNECTED, FAILED, Inner, QUEUES_ERRORS, V6};
 use crate::error::QueueFull;
+use crate::event_loop::copy_of;
 use crate::net::ToAddr;
-use crate::net::datagram::SENDS_PER_EVENT;
-use crate::net::datagram::queue::{Entry, Waiting};
+use crate::net::datagram::queue::{Asker, Entry, Waiting};
+use crate::net::datagram::{SENDS_PER_EVENT, Unsent};
 use crate::net::stream::Lent;
 use crate::reactor::Interest;
 use crate::request::Request;
 use crate::sys::{self, MANY};
+
+/// What is to be sent, and to whom; to the peer if nobody is named.
+type Datagram<'a> = (&'a [u8], Option<SocketAddr>);
 
 /// Sending, for callbacks and tasks alike.
 impl UdpSocket {
@@ -59,6 +64,59 @@ impl UdpSocket {
     /// [`send_to`](Self::send_to).
     pub fn send(&self, data: impl AsRef<[u8]>) -> Request<usize> {
         self.0.send(data.as_ref(), None)
+    }
+
+    /// Sends datagrams, each to its address, in order and with as few system calls as the system has for
+    /// that: on Linux one for 32 of them. What it has no room for is copied and queued, as by
+    /// [`send_to`](Self::send_to).
+    ///
+    /// The result is the number of datagrams, once all were sent. It need not be used.
+    ///
+    /// This is for who has several to send: the answers to what
+    /// [`recv_many_start`](Self::recv_many_start) or [`recv_many_with`](Self::recv_many_with) lends, say,
+    /// whose slice may be given as it is. For a single one `send_to` costs a bit less.
+    ///
+    /// # Ordering
+    /// As [`send_to`](Self::send_to): one request among those of the socket, done when the last of the
+    /// datagrams is.
+    ///
+    /// # Errors
+    /// An error of one datagram ends nothing: those behind it are sent all the same, and at the end
+    /// [`Unsent`] tells which were not, each with the error that `send_to` would have told,
+    /// [`QueueFull`](crate::QueueFull) included. `EISCONN` if the socket is connected;
+    /// [`Closed`](crate::Closed); [`Cancelled`](crate::Cancelled) if it is closed before all is sent.
+    ///
+    /// # Cancel safety
+    /// What is queued stays queued when the future is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// use runtime::net::{UdpSocket, Unsent};
+    ///
+    /// #[runtime::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let (one, two) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    ///     let (to_one, to_two) = (one.local_addr()?, two.local_addr()?);
+    ///     assert_eq!(one.send_many_to(&[("a", to_one), ("b", to_two)]).await?, 2);
+    ///
+    ///     let too_long = "x".repeat(70_000);
+    ///     let error = one.send_many_to(&[("c", to_two), (&too_long, to_two)]).await.unwrap_err();
+    ///     let unsent = Unsent::of(&error).expect("a datagram can't be that long");
+    ///     assert_eq!(unsent.errors()[0].0, 1, "its place; the first one was sent");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn send_many_to(&self, datagrams: &[(impl AsRef<[u8]>, SocketAddr)]) -> Request<usize> {
+        self.0.send_many(datagrams, true, |(data, to)| (data.as_ref(), Some(*to)))
+    }
+
+    /// As [`send_many_to`](Self::send_many_to), to the peer of [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// `EDESTADDRREQ` if the socket is not connected; else as [`send_many_to`](Self::send_many_to), each
+    /// datagram's as by [`send`](Self::send).
+    pub fn send_many(&self, datagrams: &[impl AsRef<[u8]>]) -> Request<usize> {
+        self.0.send_many(datagrams, false, |data| (data.as_ref(), None))
     }
 
     /// Sends several pieces as one datagram; else as [`send_to`](Self::send_to). Any number of them.
@@ -217,7 +275,7 @@ impl Inner {
     fn try_send_many<'a, T>(
         &self,
         datagrams: &'a [T],
-        parts: impl Fn(&'a T) -> (&'a [u8], Option<SocketAddr>),
+        parts: impl Fn(&'a T) -> Datagram<'a>,
     ) -> io::Result<usize> {
         let mut sent = 0;
         for some in datagrams.chunks(MANY) {
@@ -228,7 +286,11 @@ impl Inner {
             if self.wants_to_send() {
                 return if sent == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(sent) };
             }
-            match self.with_sender(|socket| sys::send_many(socket, batch.iter().copied())) {
+            match self.with_sender(|socket| match batch {
+                // The call for many takes longer over one.
+                [(bytes, to)] => sys::send_to(socket, bytes, *to).map(|_| 1),
+                batch => sys::send_many(socket, batch.iter().copied()),
+            }) {
                 Ok(count) => {
                     sent += count;
                     if count < some.len() {
@@ -243,6 +305,61 @@ impl Inner {
         Ok(sent)
     }
 
+    fn send_many<'a, T>(
+        self: &Rc<Self>,
+        datagrams: &'a [T],
+        is_addressed: bool,
+        parts: impl Fn(&'a T) -> Datagram<'a>,
+    ) -> Request<usize> {
+        if let Err(error) = self.check_destination(is_addressed) {
+            return Request::done(Err(error));
+        }
+        let (mut done, mut unsent) = (0, Unsent::default());
+        while done < datagrams.len() {
+            match self.try_send_many(&datagrams[done..], &parts) {
+                Ok(sent) => done += sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.enqueue_many(done, datagrams, parts, unsent);
+                }
+                // That of this one. Those behind it are no worse for that.
+                Err(error) => {
+                    unsent.note(done, error);
+                    done += 1;
+                }
+            }
+        }
+        Request::done(unsent.result_of(datagrams.len()))
+    }
+
+    /// Queues those from `first` on that the queue has room for.
+    fn enqueue_many<'a, T>(
+        self: &Rc<Self>,
+        first: usize,
+        datagrams: &'a [T],
+        parts: impl Fn(&'a T) -> Datagram<'a>,
+        mut unsent: Unsent,
+    ) -> Request<usize> {
+        // `as_ref` is the user's code: all of it runs before the queue is looked at.
+        let left: Vec<_> = datagrams[first..].iter().map(parts).collect();
+        let lens = left.iter().map(|(bytes, _)| bytes.len());
+        let fitting = self.with_queue(|queue| queue.waiting.room_for(lens, queue.limit));
+        let (end, count) = (first + fitting, datagrams.len());
+        (end..count).for_each(|place| unsent.note(place, QueueFull.into()));
+        if let Err(error) = self.ask_for(Interest::WRITABLE) {
+            (first..end).for_each(|place| unsent.note(place, copy_of(&error)));
+            return Request::done(unsent.result_of(count));
+        }
+        if fitting == 0 {
+            return Request::done(unsent.result_of(count));
+        }
+        self.queued_many((fitting, count), unsent, |line, many| {
+            for (place, (bytes, with)) in (first..end).zip(left) {
+                let asker = Asker::Among(many.clone(), place);
+                line.push(Entry { bytes: bytes.into(), with, asker });
+            }
+        })
+    }
+
     fn enqueue(self: &Rc<Self>, bytes: &[u8], to: Option<SocketAddr>) -> Request<usize> {
         if self.with_queue(|queue| queue.waiting.is_over(queue.limit)) {
             return Request::done(Err(QueueFull.into()));
@@ -250,7 +367,7 @@ impl Inner {
         if let Err(error) = self.ask_for(Interest::WRITABLE) {
             return Request::done(Err(error));
         }
-        self.queued(|line, request| line.push(Entry { bytes: bytes.into(), with: to, request }))
+        self.queued(|line, asker| line.push(Entry { bytes: bytes.into(), with: to, asker }))
     }
 
     /// The system has room: sends what is queued.

@@ -66,5 +66,6 @@ impl Received {
     pub(crate) const NOTHING: Self = Self { len: 0, from: Self::NOWHERE, is_truncated: false };
 
     /// The sender of a datagram that came without an address, which no internet socket gives.
-    const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+    pub(crate) const NOWHERE: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 }

@@ -8,9 +8,6 @@ use runtime::spawn;
 use super::serve::serve_datagrams;
 use crate::args::{Api, Args};
 
-/// As large as a datagram can be.
-const BUFFER: usize = 64 * 1024;
-
 pub(super) fn udp(args: &Args) -> Result<()> {
     match args.api()? {
         Api::Callback => serve_datagrams(args, by_callback),
@@ -19,20 +16,20 @@ pub(super) fn udp(args: &Args) -> Result<()> {
 }
 
 fn by_callback(socket: UdpSocket) {
-    socket.recv_start(|socket, datagram| {
+    socket.recv_many_start(|socket, datagrams| {
         // An error tells that a sender is gone; the others go on.
-        if let Ok((data, from)) = datagram {
-            socket.send_to(data, from);
+        if let Ok(datagrams) = datagrams {
+            socket.send_many_to(datagrams);
         }
     });
 }
 
 fn by_future(socket: UdpSocket) {
     spawn(async move {
-        let mut buffer = vec![0; BUFFER];
         loop {
-            if let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-                socket.send_to(&buffer[..length], from);
+            // The same for errors. The task reads on when all answers are sent.
+            if let Ok(answers) = socket.recv_many_with(|all| socket.send_many_to(all)).await {
+                drop(answers.await);
             }
         }
     });

@@ -132,6 +132,10 @@ impl Waiting for Lanes {
         self.lanes.iter().map(|lane| lane.line.size()).sum()
     }
 
+    fn requests(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.line.requests()).sum()
+    }
+
     fn fail_all(&mut self, error: &io::Error, finished: &mut Finished) {
         for mut lane in self.lanes.drain(..) {
             lane.line.fail_all(error, finished);

@@ -169,8 +169,8 @@ impl Inner {
         if let Err(error) = self.wait_for(waits_for) {
             return Request::done(Err(error));
         }
-        self.queued(|lanes, request| {
-            lanes.push(to, Entry { bytes: bytes.into(), with: fds.into(), request });
+        self.queued(|lanes, asker| {
+            lanes.push(to, Entry { bytes: bytes.into(), with: fds.into(), asker });
         })
     }
 
