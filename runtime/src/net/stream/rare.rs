@@ -96,14 +96,25 @@ impl<S: StreamHandle> Rare<S> {
 impl<S: StreamHandle> Stream<S> {
     /// Lends what is rare to `f`, which calls nothing that is not the stream's own.
     pub(crate) fn with_rare<R>(&self, f: impl FnOnce(&mut Rare<S>) -> R) -> R {
-        let mut rare = self.rare.take().unwrap_or_else(|| {
+        let mut rare = self.take_rare();
+        let result = f(&mut rare);
+        self.put_rare(rare);
+        result
+    }
+
+    /// By itself, as the next two: the compiler makes its callers anew for each of theirs.
+    #[inline(never)]
+    fn take_rare(&self) -> Box<Rare<S>> {
+        self.rare.take().unwrap_or_else(|| {
             assert!(!self.has(RARE), "it is lent to somebody else");
             self.set(RARE, true);
             Box::default()
-        });
-        let result = f(&mut rare);
+        })
+    }
+
+    #[inline(never)]
+    fn put_rare(&self, rare: Box<Rare<S>>) {
         self.rare.set(Some(rare));
-        result
     }
 
     /// The same, if there is anything.
@@ -113,13 +124,19 @@ impl<S: StreamHandle> Stream<S> {
 
     /// Lends the write queue to `f`, and notes in the flags what became of it.
     pub(super) fn with_writing<R>(&self, f: impl FnOnce(&mut Writing) -> R) -> R {
-        let (result, is_queued, is_busy) = self.with_rare(|rare| {
-            let writing = rare.writing.get_or_insert_default();
-            (f(writing), !writing.queue.is_empty(), writing.is_busy())
-        });
-        self.set(QUEUED, is_queued);
-        self.set(BUSY, is_busy);
+        let mut rare = self.take_rare();
+        let result = f(rare.writing.get_or_insert_default());
+        self.put_writing(rare);
         result
+    }
+
+    #[inline(never)]
+    fn put_writing(&self, rare: Box<Rare<S>>) {
+        if let Some(writing) = &rare.writing {
+            self.set(QUEUED, !writing.queue.is_empty());
+            self.set(BUSY, writing.is_busy());
+        }
+        self.put_rare(rare);
     }
 
     /// The same, if there is a queue.
