@@ -1,7 +1,7 @@
 //! The queue of what runs most often: ticks and microtasks.
 //!
 //! ```text
-//!   places   [ e f . . a b c d ]      a power of two of them, or none
+//!   places   [ e f . . a b c d ]      a power of two of them, and always one that is free
 //!                  │   └ head         both count on for ever; the low bits are the place
 //!                  └ tail
 //! ```
@@ -9,14 +9,20 @@
 //! As [`LocalQueue`](super::LocalQueue), without what that asks at each step: whether it is borrowed, and
 //! where the end of the memory is. A push and a pop are 20 user instructions in place of 60, and a
 //! task takes both for each of its turns.
+//!
+//! Since a place is free, an entry is written to it before anything is asked: one that had to be kept
+//! across the growth would be stored on the stack, word by word, and loaded from there as one, which
+//! waits for the stores.
 
 #![allow(unsafe_code)] // no flag says that the places are borrowed: see `with_places`
 
 use std::cell::{Cell, UnsafeCell};
-use std::mem::{MaybeUninit, swap};
+use std::mem::{MaybeUninit, replace, swap};
 
-/// Room for the first entries.
+/// Places at the start: a power of two, and not none.
 const FIRST_ROOM: usize = 16;
+
+const _: () = assert!(FIRST_ROOM.is_power_of_two());
 
 /// A FIFO that may be pushed to while one of its entries runs.
 pub(crate) struct Ring<T> {
@@ -28,7 +34,8 @@ pub(crate) struct Ring<T> {
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Self { places: UnsafeCell::default(), head: Cell::new(0), tail: Cell::new(0) }
+        let places = UnsafeCell::new(Box::new_uninit_slice(FIRST_ROOM));
+        Self { places, head: Cell::new(0), tail: Cell::new(0) }
     }
 }
 
@@ -36,19 +43,16 @@ impl<T> Ring<T> {
     #[inline(always)] // an entry that is passed by memory would be stored twice
     pub(crate) fn push(&self, entry: T) {
         let tail = self.tail.get();
-        if self.with_places(|places| self.len() == places.len()) {
-            return self.push_to_more_room(entry);
+        let next = tail.wrapping_add(1);
+        let is_full = self.with_places(|places| {
+            *place(places, tail) = MaybeUninit::new(entry);
+            next.wrapping_sub(self.head.get()) == places.len()
+        });
+        if is_full {
+            self.grow(next);
+        } else {
+            self.tail.set(next);
         }
-        // SAFETY: there are more places than entries.
-        self.with_places(|places| unsafe { *place(places, tail) = MaybeUninit::new(entry) });
-        self.tail.set(tail.wrapping_add(1));
-    }
-
-    /// By itself, so that nobody has to keep `entry` in memory for the case that this panics.
-    #[cold]
-    fn push_to_more_room(&self, entry: T) {
-        self.grow();
-        self.push(entry);
     }
 
     #[inline]
@@ -58,9 +62,9 @@ impl<T> Ring<T> {
         }
         let head = self.head.get();
         self.head.set(head.wrapping_add(1));
-        // SAFETY: there is an entry, and so a place: it lay between head and tail. Head has left it behind,
-        // so it is read once.
-        Some(self.with_places(|places| unsafe { place(places, head).assume_init_read() }))
+        let entry = self.with_places(|places| replace(place(places, head), MaybeUninit::uninit()));
+        // SAFETY: it lay between head and tail, so it was pushed, and head has left it behind.
+        Some(unsafe { entry.assume_init() })
     }
 
     #[inline]
@@ -81,32 +85,32 @@ impl<T> Ring<T> {
         f(unsafe { &mut *self.places.get() })
     }
 
-    /// Doubles the room. The entries keep their numbers, of which one bit more tells the place now.
-    fn grow(&self) {
+    /// Doubles the room for the entries up to `tail`, the last of which was pushed just now. They keep their
+    /// numbers, of which one bit more tells the place from now on.
+    #[cold]
+    fn grow(&self, tail: usize) {
         self.with_places(|places| {
-            let room = (places.len() * 2).max(FIRST_ROOM);
-            let mut wider = Box::new_uninit_slice(room);
+            // If this panics the last entry is forgotten, and its place is free.
+            let mut wider = Box::new_uninit_slice(places.len() * 2);
             let mut number = self.head.get();
-            while number != self.tail.get() {
-                // SAFETY: there is an entry, and so a place; and twice as many in what is wider.
-                unsafe { swap(place(&mut wider, number), place(places, number)) };
+            while number != tail {
+                swap(place(&mut wider, number), place(places, number));
                 number = number.wrapping_add(1);
             }
             // Nothing is dropped with the former places: their entries have moved.
             *places = wider;
         });
+        self.tail.set(tail);
     }
 }
 
 /// The place of an entry, by its number.
-///
-/// # Safety
-/// There is a place.
 #[inline(always)]
-unsafe fn place<T>(places: &mut [MaybeUninit<T>], number: usize) -> &mut MaybeUninit<T> {
+fn place<T>(places: &mut [MaybeUninit<T>], number: usize) -> &mut MaybeUninit<T> {
     debug_assert!(places.len().is_power_of_two());
     let low_bits = places.len() - 1;
-    // SAFETY: with no bit beyond those of the last place's number it is no larger than that.
+    // SAFETY: a ring has places from the start. With no bit beyond those of the last one's number this is no
+    // larger than that.
     unsafe { places.get_unchecked_mut(number & low_bits) }
 }
 

@@ -124,39 +124,42 @@ impl<'a> Dispatcher<'a> {
     fn drain_from(&mut self, from: Stage) -> Flow {
         let state = self.state;
         let (progress, executor) = (&state.progress, &*state.executor);
-        state.check_exit()?;
+        if executor.owes_more() {
+            state.check_exit()?;
+        }
         executor.begin_checkpoint();
         let mut skip_ticks = from == Stage::Microtask;
         loop {
-            loop {
-                if !std::mem::take(&mut skip_ticks) {
-                    progress.set_stage(Stage::Tick);
-                    while let Some(tick) = state.ticks.pop() {
-                        tick.call(())?;
-                        state.check_exit()?;
-                    }
-                }
-                progress.set_stage(Stage::Microtask);
-                while let Some(microtask) = executor.next() {
-                    match microtask {
-                        Microtask::Future(Woken::Task(task)) => executor.run(task)?,
-                        Microtask::Callback(callback) => callback.call(())?,
-                        Microtask::Future(Woken::Main) => self.poll_main()?,
-                    }
+            if !std::mem::take(&mut skip_ticks) && executor.owes_more() {
+                progress.set_stage(Stage::Tick);
+                while let Some(tick) = state.ticks.pop() {
+                    tick.call(())?;
                     state.check_exit()?;
                 }
-                if state.ticks.is_empty() {
-                    break;
-                }
             }
-            if state.checkpoint_ends.is_empty() && !executor.has_unobserved() {
+            progress.set_stage(Stage::Microtask);
+            while let Some(microtask) = executor.next() {
+                match microtask {
+                    Microtask::Future(Woken::Task(task)) => executor.run(task)?,
+                    Microtask::Callback(callback) => callback.call(())?,
+                    Microtask::Future(Woken::Main) => self.poll_main()?,
+                }
+                state.check_exit()?;
+            }
+            // Mostly there were microtasks and nothing else.
+            if !executor.owes_more() {
                 break;
             }
-            progress.set_stage(Stage::Tick);
-            self.end_of_checkpoint()?;
+            if state.ticks.is_empty() {
+                if state.checkpoint_ends.is_empty() && !executor.has_unobserved() {
+                    break;
+                }
+                progress.set_stage(Stage::Tick);
+                self.end_of_checkpoint()?;
+            }
         }
         progress.set_stage(Stage::Callback);
-        executor.set_owed(false);
+        executor.owe_nothing();
         Ok(())
     }
 

@@ -279,7 +279,7 @@ impl State {
     /// The program exits with `code`, unless it does so already: gives the code it exits with then.
     pub(super) fn begin_exit(&self, code: i32) -> Option<i32> {
         // The next checkpoint is the place where that is noticed.
-        self.executor.set_owed(true);
+        self.executor.owe_more();
         self.exiting.replace(Some(code))
     }
 
@@ -299,7 +299,7 @@ impl State {
     pub(crate) fn next_tick(&self, callback: Callback) {
         if self.is_open() {
             self.ticks.push(callback);
-            self.executor.set_owed(true);
+            self.executor.owe_more();
         }
     }
 
@@ -319,7 +319,7 @@ impl State {
     pub(crate) fn at_checkpoint_end(&self, callback: Callback) {
         if self.is_open() {
             self.checkpoint_ends.push(callback);
-            self.executor.set_owed(true);
+            self.executor.owe_more();
         }
     }
 

@@ -42,6 +42,10 @@ pub(crate) struct Limits {
     pub(crate) task_polls: usize,
 }
 
+const MICROTASKS: u8 = 1;
+/// Ticks, what waits for the end of a checkpoint, errors, an exit.
+const MORE: u8 = 2;
+
 /// The part of a loop that runs tasks. It knows nothing of handles and phases.
 pub(crate) struct Executor {
     loop_id: u64,
@@ -64,9 +68,10 @@ pub(crate) struct Executor {
     pub(super) main: Guarded<MainState>,
     /// The loop is gone: nothing that is queued would ever run.
     is_gone: Cell<bool>,
-    /// Something may be to be done at a checkpoint: it was queued, here or by the loop, since the last
-    /// one ended. So that a checkpoint with nothing to do asks one question.
-    is_owed: Cell<bool>,
+    /// What may be to be done at a checkpoint: [`MICROTASKS`], [`MORE`], or both. It was queued, here or by
+    /// the loop, since the last one ended. So that a checkpoint with nothing to do asks one question, and
+    /// one that has microtasks alone one more.
+    owed: Cell<u8>,
 }
 
 impl std::fmt::Debug for Executor {
@@ -99,7 +104,7 @@ impl Executor {
             deferrals: Cell::new(0),
             main: Guarded::default(),
             is_gone: Cell::new(false),
-            is_owed: Cell::new(false),
+            owed: Cell::new(0),
         })
     }
 
@@ -131,19 +136,37 @@ impl Executor {
 
     #[inline]
     pub(crate) fn push(&self, microtask: Microtask) {
-        self.is_owed.set(true);
+        self.owe(MICROTASKS);
         self.microtasks.push(microtask);
     }
 
     /// Whether a checkpoint may have something to do.
     #[inline]
     pub(crate) fn is_owed(&self) -> bool {
-        self.is_owed.get()
+        self.owed.get() != 0
     }
 
     #[inline]
-    pub(crate) fn set_owed(&self, is_owed: bool) {
-        self.is_owed.set(is_owed);
+    fn owe(&self, what: u8) {
+        self.owed.set(self.owed.get() | what);
+    }
+
+    /// A checkpoint has something to do that is no microtask.
+    #[inline]
+    pub(crate) fn owe_more(&self) {
+        self.owe(MORE);
+    }
+
+    /// Whether a checkpoint may have something to do that is no microtask.
+    #[inline]
+    pub(crate) fn owes_more(&self) -> bool {
+        self.owed.get() & MORE != 0
+    }
+
+    /// A checkpoint has done all there was.
+    #[inline]
+    pub(crate) fn owe_nothing(&self) {
+        self.owed.set(0);
     }
 
     #[inline]
@@ -235,7 +258,7 @@ impl Executor {
     /// Reports an error at the end of this checkpoint, or of the next one.
     pub(crate) fn report(&self, error: Uncaught) {
         self.unobserved.push(error);
-        self.is_owed.set(true);
+        self.owe_more();
     }
 
     #[inline]

@@ -45,7 +45,7 @@ use super::flags::{
 use super::home;
 use super::mail::{self, Mail};
 use super::spare::{self, Unit};
-use super::stage::{Outcome, Payload, Stage};
+use super::stage::{Outcome, Payload, Polled, Stage};
 use crate::error::Uncaught;
 
 mod join;
@@ -93,14 +93,6 @@ struct Vtable {
     units: usize,
 }
 
-/// What a poll says, in one register: a payload goes by the executor.
-enum Polled {
-    Pending,
-    Ended,
-    /// It ended by a panic that is to be raised again: the executor has it.
-    Unwinds,
-}
-
 impl<F: Future> Task<F> {
     const VTABLE: Vtable = Vtable {
         poll: Self::poll,
@@ -128,8 +120,7 @@ impl<F: Future> Task<F> {
         // moved nor freed: the memory is not moved, and has a claim until it is done.
         let poll = || unsafe { Self::stage(task).poll(cx, flags(task)) };
         match catch_unwind(AssertUnwindSafe(poll)) {
-            Ok(false) => Polled::Pending,
-            Ok(true) => Polled::Ended,
+            Ok(polled) => polled,
             // SAFETY: that loan of the stage has ended, that of the caller has not.
             Err(payload) => unsafe { Self::panicked(task, payload) },
         }

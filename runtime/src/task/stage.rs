@@ -21,6 +21,15 @@ pub(super) type Payload = Box<dyn Any + Send>;
 /// A task's outcome, if there is one: none if it was cancelled, or the outcome was taken.
 pub(super) type Outcome<T> = Option<Result<T, Payload>>;
 
+/// What a poll says, in one register: a payload goes by the executor.
+pub(super) enum Polled {
+    Pending,
+    /// `DONE` is set.
+    Ended,
+    /// It ended by a panic that is to be raised again: the executor has it.
+    Unwinds,
+}
+
 pub(super) union Stage<F: Future> {
     future: ManuallyDrop<F>,
     outcome: ManuallyDrop<Outcome<F::Output>>,
@@ -31,16 +40,15 @@ impl<F: Future> Stage<F> {
         Self { future: ManuallyDrop::new(future) }
     }
 
-    /// Polls the future; true if the task has ended, `DONE` then. A panic comes out of it: then the future
-    /// is gone if the flag says so.
+    /// Polls the future. A panic comes out of it: then the future is gone if the flag says so.
     ///
     /// # Safety
     /// The future is there, and will not be moved.
     #[inline]
-    pub(super) unsafe fn poll(&mut self, cx: &mut Context<'_>, flags: &Flags) -> bool {
+    pub(super) unsafe fn poll(&mut self, cx: &mut Context<'_>, flags: &Flags) -> Polled {
         // SAFETY: as the caller has promised.
         let future = unsafe { Pin::new_unchecked(&mut *self.future) };
-        let Poll::Ready(output) = future.poll(cx) else { return false };
+        let Poll::Ready(output) = future.poll(cx) else { return Polled::Pending };
         flags.change(0, DONE);
         // The drop of the future's own state is part of the task: its panic counts too.
         // SAFETY: it was there a line ago. From the flag on nobody takes it to be.
@@ -48,7 +56,7 @@ impl<F: Future> Stage<F> {
         if flags.has(JOINED) {
             self.end(Some(Ok(output)));
         }
-        true
+        Polled::Ended
     }
 
     /// Drops the future, and gives its panic. `DONE` is set by the caller.
