@@ -59,36 +59,50 @@ pub(super) fn announce(state: &Rc<State>) {
     });
 }
 
+/// What was current: the loop, and its executor, which wakers ask for.
+type Previous = (Option<LoopRef>, Option<Rc<Executor>>);
+
 /// Keeps a loop current; see [`LoopRef::enter`].
 #[must_use = "the loop is current only while this guard lives"]
 #[derive(Debug)]
 pub struct Entered {
     /// What was current before; nothing if that was the same loop.
-    previous: Option<(Option<LoopRef>, Option<Rc<Executor>>)>,
+    previous: Option<Previous>,
     /// Current is a thread's word.
     not_send: PhantomData<*const ()>,
 }
 
 impl Entered {
+    #[inline]
     pub(super) fn new(lp: &LoopRef) -> Self {
-        let is_current = CURRENT.with(|now| now.with(|now| now.as_ref() == Some(lp)));
-        if is_current {
-            return Self { previous: None, not_send: PhantomData };
-        }
-        let lp = lp.clone();
-        let home = home::replace(Some(lp.state().executor.clone()));
-        let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
-        Self { previous: Some((current, home)), not_send: PhantomData }
+        let is_current =
+            CURRENT.with(|now| now.with(|now| now.as_ref().is_some_and(|now| now == lp)));
+        let previous = if is_current { None } else { Some(replace(lp)) };
+        Self { previous, not_send: PhantomData }
     }
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        if let Some((current, home)) = self.previous.take() {
-            let home = home::replace(home);
-            let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
-            // The last owner of a loop may be among these: dropped with nothing borrowed.
-            drop((left, home));
+        if let Some(previous) = self.previous.take() {
+            put_back(previous);
         }
     }
+}
+
+#[inline(never)]
+fn replace(lp: &LoopRef) -> Previous {
+    let lp = lp.clone();
+    let home = home::replace(Some(lp.state().executor.clone()));
+    let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
+    (current, home)
+}
+
+#[inline(never)]
+fn put_back((current, home): Previous) {
+    let home = home::replace(home);
+    let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
+    // The last owner of a loop may be among these: dropped with nothing borrowed.
+    drop((left, home));
 }
