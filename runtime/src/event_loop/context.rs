@@ -59,15 +59,12 @@ pub(super) fn announce(state: &Rc<State>) {
     });
 }
 
-/// What was current: the loop, and its executor, which wakers ask for.
-type Previous = (Option<LoopRef>, Option<Rc<Executor>>);
-
 /// Keeps a loop current; see [`LoopRef::enter`].
 #[must_use = "the loop is current only while this guard lives"]
 #[derive(Debug)]
 pub struct Entered {
     /// What was current before; nothing if that was the same loop.
-    previous: Option<Previous>,
+    _previous: Option<Previous>,
     /// Current is a thread's word.
     not_send: PhantomData<*const ()>,
 }
@@ -77,32 +74,36 @@ impl Entered {
     pub(super) fn new(lp: &LoopRef) -> Self {
         let is_current =
             CURRENT.with(|now| now.with(|now| now.as_ref().is_some_and(|now| now == lp)));
-        let previous = if is_current { None } else { Some(replace(lp)) };
-        Self { previous, not_send: PhantomData }
+        let previous = if is_current { None } else { Some(Previous::replaced_by(lp)) };
+        Self { _previous: previous, not_send: PhantomData }
     }
 }
 
-impl Drop for Entered {
-    #[inline]
+/// What was current before: it is again when this is dropped.
+#[derive(Debug)]
+struct Previous {
+    current: Option<LoopRef>,
+    /// Its executor, which wakers ask for.
+    home: Option<Rc<Executor>>,
+}
+
+impl Previous {
+    #[inline(never)]
+    fn replaced_by(lp: &LoopRef) -> Self {
+        let lp = lp.clone();
+        let home = home::replace(Some(lp.state().executor.clone()));
+        let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
+        Self { current, home }
+    }
+}
+
+impl Drop for Previous {
+    #[inline(never)]
     fn drop(&mut self) {
-        if let Some(previous) = self.previous.take() {
-            put_back(previous);
-        }
+        let home = home::replace(self.home.take());
+        let current = self.current.take();
+        let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
+        // The last owner of a loop may be among these: dropped with nothing borrowed.
+        drop((left, home));
     }
-}
-
-#[inline(never)]
-fn replace(lp: &LoopRef) -> Previous {
-    let lp = lp.clone();
-    let home = home::replace(Some(lp.state().executor.clone()));
-    let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
-    (current, home)
-}
-
-#[inline(never)]
-fn put_back((current, home): Previous) {
-    let home = home::replace(home);
-    let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
-    // The last owner of a loop may be among these: dropped with nothing borrowed.
-    drop((left, home));
 }

@@ -25,7 +25,7 @@ const PENDING_ROUNDS: usize = 8;
 ///
 /// Most iterations do nothing but wait. So the phases before the wait, and those behind it, are first asked
 /// all together whether one of them has anything to do.
-#[inline]
+#[inline(always)] // see `poll::run`
 pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
     let state: &State = d.state();
     let progress = &state.progress;
@@ -39,7 +39,7 @@ pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
     }
     progress.begin(Phase::Poll);
     poll::run(d, Entry::Fresh, mode)?;
-    end_of_phase(d)?;
+    end_of_phase(d, state)?;
     if !state.is_quiet_behind_poll() {
         return phases(d, progress.begin(Phase::PendingAgain), mode);
     }
@@ -56,44 +56,44 @@ fn phases(d: &mut Dispatcher<'_>, mut walk: Walk<'_>, mode: Mode) -> Flow {
     }
     if let Some(entry) = walk.enter(Phase::Pending) {
         pending(d, entry, 1)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if let Some(entry) = walk.enter(Phase::Idle) {
         watchers(d, entry, &state.idle)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if let Some(entry) = walk.enter(Phase::Prepare) {
         watchers(d, entry, &state.prepare)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if let Some(entry) = walk.enter(Phase::Poll) {
         poll::run(d, entry, mode)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if let Some(entry) = walk.enter(Phase::PendingAgain) {
         pending(d, entry, PENDING_ROUNDS)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if let Some(entry) = walk.enter(Phase::Check) {
         check(d, entry)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if walk.enter(Phase::Closing).is_some() {
         closing::run(d)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     if let Some(entry) = walk.enter(Phase::Timers) {
         timers::run(d, entry)?;
-        end_of_phase(d)?;
+        end_of_phase(d, state)?;
     }
     state.progress.finish();
     Ok(())
 }
 
 /// Drains here, if callbacks are not followed by drains.
-#[inline]
-fn end_of_phase(d: &mut Dispatcher<'_>) -> Flow {
-    match d.state().config.microtasks {
+#[inline(always)]
+fn end_of_phase(d: &mut Dispatcher<'_>, state: &State) -> Flow {
+    match state.config.microtasks {
         Microtasks::AfterEachCallback => Ok(()),
         Microtasks::BetweenPhases => d.drain(),
     }

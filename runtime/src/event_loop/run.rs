@@ -273,6 +273,7 @@ fn emit_before_exit(d: &mut Dispatcher<'_>) -> Flow {
 }
 
 /// libuv's `uv_run`. Entered again after an error it goes on where that was thrown.
+#[inline(always)] // see `poll::run`
 fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
     let state: &State = d.state();
     let progress = &state.progress;

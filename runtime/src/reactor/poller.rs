@@ -12,14 +12,12 @@
 
 use std::cell::Cell;
 use std::io;
-use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Interest, Ready, Wakeup};
 use crate::base::Guarded;
-use crate::error::Closed;
 
 pub(super) use backend::Signal;
 
@@ -108,6 +106,28 @@ impl Poller {
         Ok(())
     }
 
+    /// Asks the system for exactly `interest` in `source`, which it was asked for `before`: one system call.
+    ///
+    /// For [`Watched`](super::Watched) alone, which has the poller forget a source before that closes.
+    pub(super) fn register(
+        &self,
+        source: &impl Source,
+        key: usize,
+        before: Interest,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match (before.is_none(), interest.is_none()) {
+            (_, true) => self.forget(source),
+            (true, _) => backend::add(self, source, key, interest),
+            (false, _) => backend::modify(self, source, key, interest),
+        }
+    }
+
+    /// Nothing is asked about `source` any more.
+    pub(super) fn forget(&self, source: &impl Source) -> io::Result<()> {
+        self.polling.delete(source)
+    }
+
     /// Whether the last wait filled all slots, so that more may be waiting.
     pub(crate) fn batch_was_full(&self) -> bool {
         self.batch.with(|batch| batch.len() == EVENTS_PER_WAIT)
@@ -132,109 +152,6 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.poller.batch.with(|kept| *kept = batch);
-    }
-}
-
-/// A source that the poller watches until its handle closes it. It owns the source, so the poller forgets
-/// it before it closes.
-pub(crate) struct Watched<S: Source> {
-    /// Out of its cell while it is lent, which needs no flag.
-    source: Cell<Option<S>>,
-    poller: Rc<Poller>,
-    registered: Cell<Interest>,
-}
-
-impl<S: Source> Watched<S> {
-    /// Owns `source`; it is not registered before somebody is interested.
-    pub(crate) fn new(poller: &Rc<Poller>, source: S) -> Self {
-        Self {
-            source: Cell::new(Some(source)),
-            poller: poller.clone(),
-            registered: Cell::new(Interest::NONE),
-        }
-    }
-
-    /// Lends the source to `f`, for a system call.
-    ///
-    /// # Errors
-    /// [`Closed`], besides those of `f`.
-    #[inline]
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
-        /// Puts the source back, also after a panic: what is registered must not close.
-        struct Lent<'a, S: Source>(&'a Cell<Option<S>>, Option<S>);
-        impl<S: Source> Drop for Lent<'_, S> {
-            #[inline]
-            fn drop(&mut self) {
-                // The cell is empty: there is nothing to drop.
-                mem::forget(self.0.replace(self.1.take()));
-            }
-        }
-        let lent = Lent(&self.source, self.source.take());
-        match &lent.1 {
-            Some(source) => f(source),
-            None => Err(Closed.into()),
-        }
-    }
-
-    /// Asks the system for exactly `interest`, in events that carry `key`: at most one system call,
-    /// none if nothing changes.
-    ///
-    /// No interest is no registration: a hang-up or an error can't be masked, and in level mode it
-    /// would be reported for ever.
-    ///
-    /// # Errors
-    /// [`Closed`]; the system's.
-    #[inline]
-    pub(crate) fn set_interest(&self, key: usize, interest: Interest) -> io::Result<()> {
-        if interest == self.registered.get() { Ok(()) } else { self.register(key, interest) }
-    }
-
-    #[inline(never)]
-    fn register(&self, key: usize, interest: Interest) -> io::Result<()> {
-        let poller = &self.poller;
-        self.with(|source| match (self.registered.get().is_none(), interest.is_none()) {
-            (_, true) => poller.polling.delete(source),
-            (true, _) => backend::add(poller, source, key, interest),
-            (false, _) => backend::modify(poller, source, key, interest),
-        })?;
-        self.registered.set(interest);
-        Ok(())
-    }
-
-    /// Asks for what `more` says, besides what is asked for already.
-    ///
-    /// # Errors
-    /// [`Closed`]; the system's.
-    #[inline]
-    pub(crate) fn ask_for(&self, key: usize, more: Interest) -> io::Result<()> {
-        self.set_interest(key, self.registered.get() | more)
-    }
-
-    /// Asks for `less` no longer.
-    pub(crate) fn ask_no_more_for(&self, key: usize, less: Interest) {
-        // Less interest can fail only if the poller itself is broken, which its wait reports.
-        let _ = self.set_interest(key, self.registered.get().without(less));
-    }
-
-    /// Closes the source: the poller forgets it, then the system does.
-    pub(crate) fn close(&self) {
-        drop(self.take());
-    }
-
-    /// Gives the source up: the poller forgets it. What is left is as if it were closed.
-    pub(crate) fn take(&self) -> Option<S> {
-        let source = self.source.take()?;
-        if !self.registered.replace(Interest::NONE).is_none() {
-            // It can fail only for what is not registered, and then there is nothing to undo.
-            let _ = self.poller.polling.delete(&source);
-        }
-        Some(source)
-    }
-}
-
-impl<S: Source> Drop for Watched<S> {
-    fn drop(&mut self) {
-        self.close();
     }
 }
 
@@ -386,7 +303,7 @@ mod backend {
 
     #[cfg(test)]
     mod tests {
-        use super::super::Watched;
+        use super::super::super::Watched;
         use super::*;
         use std::os::unix::net::UnixStream;
 
@@ -456,18 +373,21 @@ mod backend {
                 source.set_interest(key, Interest::WRITABLE).unwrap();
             }
             poller.wait(Some(Duration::from_secs(5))).unwrap();
-            let mut first = None;
-            assert!(poller.deliver(|key, _| Err(first = Some(key))).is_err());
+            let first = poller.deliver(|key, _| Err(key)).unwrap_err();
             assert!(poller.has_events());
             let mut rest: Vec<_> = taken(&poller).into_iter().map(|(key, _)| key).collect();
-            rest.extend(first);
+            rest.push(first);
             rest.sort_unstable();
             assert_eq!(rest, [0, 1, 2]);
         }
 
         fn taken(poller: &Poller) -> Vec<(usize, Ready)> {
             let mut all = Vec::new();
-            let _ = poller.deliver(|key, ready| Ok::<_, ()>(all.push((key, ready))));
+            let taken = poller.deliver(|key, ready| {
+                all.push((key, ready));
+                Ok::<_, ()>(())
+            });
+            taken.unwrap();
             all
         }
     }
