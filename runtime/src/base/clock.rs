@@ -41,14 +41,14 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    Real(std::time::Instant),
+    Real(Origin),
     Manual(Arc<AtomicU64>),
 }
 
 impl Clock {
     /// The system's monotonic clock: the default.
     pub fn real() -> Self {
-        Self(Source::Real(std::time::Instant::now()))
+        Self(Source::Real(Origin::now()))
     }
 
     /// A clock that moves only when the loop has nothing but timers to wait for, or by
@@ -75,7 +75,7 @@ impl Clock {
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         match &self.0 {
-            Source::Real(origin) => saturating_ns(origin.elapsed()),
+            Source::Real(origin) => origin.elapsed_ns(),
             Source::Manual(now) => now.load(SeqCst),
         }
     }
@@ -88,6 +88,59 @@ impl Clock {
     pub(crate) fn jump_to(&self, ns: u64) {
         if let Source::Manual(now) = &self.0 {
             now.fetch_max(ns, SeqCst);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+use linux::Origin;
+#[cfg(not(target_os = "linux"))]
+use portable::Origin;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    //! The clock that `std::time::Instant` has there, too, without its arithmetic: each iteration reads it.
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    /// A moment to count from.
+    #[derive(Clone, Debug)]
+    pub(super) struct Origin(u64);
+
+    impl Origin {
+        pub(super) fn now() -> Self {
+            Self(now_ns())
+        }
+
+        #[inline]
+        pub(super) fn elapsed_ns(&self) -> u64 {
+            now_ns().saturating_sub(self.0)
+        }
+    }
+
+    /// Nanoseconds since the system began.
+    #[inline]
+    fn now_ns() -> u64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        now.tv_sec as u64 * super::NS_PER_S + now.tv_nsec as u64
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod portable {
+    use std::time::Instant;
+
+    /// A moment to count from.
+    #[derive(Clone, Debug)]
+    pub(super) struct Origin(Instant);
+
+    impl Origin {
+        pub(super) fn now() -> Self {
+            Self(Instant::now())
+        }
+
+        pub(super) fn elapsed_ns(&self) -> u64 {
+            super::saturating_ns(self.0.elapsed())
         }
     }
 }

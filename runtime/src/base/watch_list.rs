@@ -1,6 +1,6 @@
 //! The list behind idle, prepare and check handles.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// Entries in the order of their start, run newest first as in libuv.
@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(crate) struct WatchList<T> {
     entries: RefCell<BTreeMap<u64, T>>,
+    /// That of the entries: each iteration asks for it, and is spared the borrow.
+    len: Cell<usize>,
 }
 
 impl<T> Default for WatchList<T> {
     fn default() -> Self {
-        Self { entries: RefCell::default() }
+        Self { entries: RefCell::default(), len: Cell::new(0) }
     }
 }
 
@@ -24,11 +26,14 @@ impl<T: Clone> WatchList<T> {
     pub(crate) fn start(&self, serial: u64, entry: T) {
         let earlier = self.entries.borrow_mut().insert(serial, entry);
         debug_assert!(earlier.is_none(), "a serial is used once");
+        self.len.set(self.len.get() + 1);
     }
 
     /// Removes an entry; the caller drops it.
     pub(crate) fn stop(&self, serial: u64) -> Option<T> {
-        self.entries.borrow_mut().remove(&serial)
+        let stopped = self.entries.borrow_mut().remove(&serial)?;
+        self.len.set(self.len.get() - 1);
+        Some(stopped)
     }
 
     /// The newest entry with a serial below `serial`.
@@ -39,8 +44,13 @@ impl<T: Clone> WatchList<T> {
     }
 
     #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.borrow().is_empty()
+        self.len() == 0
     }
 }
 

@@ -64,31 +64,46 @@ pub(super) fn announce(state: &Rc<State>) {
 #[derive(Debug)]
 pub struct Entered {
     /// What was current before; nothing if that was the same loop.
-    previous: Option<(Option<LoopRef>, Option<Rc<Executor>>)>,
+    _previous: Option<Previous>,
     /// Current is a thread's word.
     not_send: PhantomData<*const ()>,
 }
 
 impl Entered {
+    #[inline]
     pub(super) fn new(lp: &LoopRef) -> Self {
-        let is_current = CURRENT.with(|now| now.with(|now| now.as_ref() == Some(lp)));
-        if is_current {
-            return Self { previous: None, not_send: PhantomData };
-        }
-        let lp = lp.clone();
-        let home = home::replace(Some(lp.state().executor.clone()));
-        let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
-        Self { previous: Some((current, home)), not_send: PhantomData }
+        let is_current =
+            CURRENT.with(|now| now.with(|now| now.as_ref().is_some_and(|now| now == lp)));
+        let previous = if is_current { None } else { Some(Previous::replaced_by(lp)) };
+        Self { _previous: previous, not_send: PhantomData }
     }
 }
 
-impl Drop for Entered {
+/// What was current before: it is again when this is dropped.
+#[derive(Debug)]
+struct Previous {
+    current: Option<LoopRef>,
+    /// Its executor, which wakers ask for.
+    home: Option<Rc<Executor>>,
+}
+
+impl Previous {
+    #[inline(never)]
+    fn replaced_by(lp: &LoopRef) -> Self {
+        let lp = lp.clone();
+        let home = home::replace(Some(lp.state().executor.clone()));
+        let current = CURRENT.with(|current| current.with(|current| current.replace(lp)));
+        Self { current, home }
+    }
+}
+
+impl Drop for Previous {
+    #[inline(never)]
     fn drop(&mut self) {
-        if let Some((current, home)) = self.previous.take() {
-            let home = home::replace(home);
-            let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
-            // The last owner of a loop may be among these: dropped with nothing borrowed.
-            drop((left, home));
-        }
+        let home = home::replace(self.home.take());
+        let current = self.current.take();
+        let left = CURRENT.with(|now| now.with(|now| std::mem::replace(&mut **now, current)));
+        // The last owner of a loop may be among these: dropped with nothing borrowed.
+        drop((left, home));
     }
 }

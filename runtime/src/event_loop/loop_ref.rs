@@ -31,6 +31,7 @@ impl LoopRef {
     /// that [`Loop::run`](crate::Loop::run) can be called meanwhile.
     ///
     /// Guards may be nested, and should be dropped in the reverse order.
+    #[inline]
     pub fn enter(&self) -> Entered {
         Entered::new(self)
     }

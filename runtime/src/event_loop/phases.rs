@@ -11,9 +11,9 @@
 use std::rc::Rc;
 
 use super::builder::Microtasks;
-use super::progress::{Entry, Phase, Stage};
+use super::progress::{Entry, Phase, Stage, Walk};
 use super::run::Mode;
-use super::{Dispatcher, Event, Flow, Pending, Resource, closing, poll, timers};
+use super::{Dispatcher, Event, Flow, Pending, Resource, State, closing, poll, timers};
 use crate::base::WatchList;
 use crate::timers::Immediate;
 
@@ -22,57 +22,78 @@ use crate::timers::Immediate;
 const PENDING_ROUNDS: usize = 8;
 
 /// Runs one iteration, or the rest of one that an error interrupted.
+///
+/// Most iterations do nothing but wait. So the phases before the wait, and those behind it, are first asked
+/// all together whether one of them has anything to do.
+#[inline(always)] // see `poll::run`
 pub(super) fn iteration(d: &mut Dispatcher<'_>, mode: Mode) -> Flow {
-    let state = d.state();
+    let state: &State = d.state();
     let progress = &state.progress;
-    if progress.begin(Phase::Pending) {
-        progress.owes_iteration.set(false);
-        progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
+    if progress.is_inside() {
+        return phases(d, progress.resume(), mode);
     }
-    let mut walk = progress.walk();
-    if walk.is_behind_a_microtask() {
-        d.drain_rest()?;
+    progress.owes_iteration.set(false);
+    progress.may_block.set(state.pending.is_empty() && state.idle.is_empty());
+    if !state.is_quiet_before_poll() {
+        return phases(d, progress.begin(Phase::Pending), mode);
     }
-    if let Some(entry) = walk.enter(Phase::Pending) {
-        pending(d, entry, 1)?;
-        end_of_phase(d)?;
-    }
-    if let Some(entry) = walk.enter(Phase::Idle) {
-        watchers(d, entry, &state.idle)?;
-        end_of_phase(d)?;
-    }
-    if let Some(entry) = walk.enter(Phase::Prepare) {
-        watchers(d, entry, &state.prepare)?;
-        end_of_phase(d)?;
-    }
-    if let Some(entry) = walk.enter(Phase::Poll) {
-        poll::run(d, entry, mode)?;
-        end_of_phase(d)?;
-    }
-    if let Some(entry) = walk.enter(Phase::PendingAgain) {
-        pending(d, entry, PENDING_ROUNDS)?;
-        end_of_phase(d)?;
-    }
-    if let Some(entry) = walk.enter(Phase::Check) {
-        check(d, entry)?;
-        end_of_phase(d)?;
-    }
-    if walk.enter(Phase::Closing).is_some() {
-        closing::run(d)?;
-        end_of_phase(d)?;
-    }
-    if let Some(entry) = walk.enter(Phase::Timers) {
-        timers::run(d, entry)?;
-        end_of_phase(d)?;
+    progress.begin(Phase::Poll);
+    poll::run(d, Entry::Fresh, mode)?;
+    end_of_phase(d, state)?;
+    if !state.is_quiet_behind_poll() {
+        return phases(d, progress.begin(Phase::PendingAgain), mode);
     }
     progress.finish();
     Ok(())
 }
 
+/// The phases that are left of an iteration.
+#[inline(never)]
+fn phases(d: &mut Dispatcher<'_>, mut walk: Walk<'_>, mode: Mode) -> Flow {
+    let state: &State = d.state();
+    if walk.is_behind_a_microtask() {
+        d.drain_rest()?;
+    }
+    if let Some(entry) = walk.enter(Phase::Pending) {
+        pending(d, entry, 1)?;
+        end_of_phase(d, state)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Idle) {
+        watchers(d, entry, &state.idle)?;
+        end_of_phase(d, state)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Prepare) {
+        watchers(d, entry, &state.prepare)?;
+        end_of_phase(d, state)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Poll) {
+        poll::run(d, entry, mode)?;
+        end_of_phase(d, state)?;
+    }
+    if let Some(entry) = walk.enter(Phase::PendingAgain) {
+        pending(d, entry, PENDING_ROUNDS)?;
+        end_of_phase(d, state)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Check) {
+        check(d, entry)?;
+        end_of_phase(d, state)?;
+    }
+    if walk.enter(Phase::Closing).is_some() {
+        closing::run(d)?;
+        end_of_phase(d, state)?;
+    }
+    if let Some(entry) = walk.enter(Phase::Timers) {
+        timers::run(d, entry)?;
+        end_of_phase(d, state)?;
+    }
+    state.progress.finish();
+    Ok(())
+}
+
 /// Drains here, if callbacks are not followed by drains.
-#[inline]
-fn end_of_phase(d: &mut Dispatcher<'_>) -> Flow {
-    match d.state().config.microtasks {
+#[inline(always)]
+fn end_of_phase(d: &mut Dispatcher<'_>, state: &State) -> Flow {
+    match state.config.microtasks {
         Microtasks::AfterEachCallback => Ok(()),
         Microtasks::BetweenPhases => d.drain(),
     }
@@ -137,7 +158,7 @@ fn check(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
     let state = d.state();
     let is_idle = entry == Entry::Fresh
         && state.check.is_empty()
-        && state.immediates.with(|immediates| immediates.is_empty())
+        && state.immediates.with(|immediates| immediates.len()) == 0
         && !state.executor.is_owed();
     if is_idle { Ok(()) } else { run_check(d, entry) }
 }

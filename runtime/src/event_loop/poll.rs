@@ -18,8 +18,13 @@ use crate::task::mail::Mail;
 /// Waits in one phase if each fills all slots, as libuv.
 const WAITS_PER_PHASE: usize = 48;
 
+/// The phase.
+///
+/// It is inlined, as is what leads to it from `run`: the system call takes from the processor what it knew of
+/// the returns to come, so each that was called for before the wait costs some 20 cycles behind it.
+#[inline(always)]
 pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
-    let state = d.state();
+    let state: &State = d.state();
     let (has_waited, waits_left) = (&state.progress.has_waited, &state.progress.waits_left);
     if entry == Entry::Fresh {
         has_waited.set(false);
@@ -33,8 +38,30 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
         };
         wait(state, timeout)?;
         has_waited.set(true);
-        collect_mail(state);
+        if state.poller.wakeup().take_mail() {
+            collect_mail(state);
+        }
     }
+    if has_come(state) { deliver(d) } else { Ok(()) }
+}
+
+/// Whether there is anything to deliver, told by one look.
+#[inline]
+fn has_come(state: &State) -> bool {
+    let mailbox = &state.mailbox;
+    let queued =
+        mailbox.completed.len() | state.signalled.len() | mailbox.mail.len() | state.exited.len();
+    queued != 0
+        || state.poller.has_events()
+        || state.signals.are_due()
+        || state.executor.has_deferred()
+}
+
+/// Delivers what has come, or what an error left of it.
+#[inline(never)]
+fn deliver(d: &mut Dispatcher<'_>) -> Flow {
+    let state = d.state();
+    let waits_left = &state.progress.waits_left;
     deliver_mail(d)?;
     loop {
         deliver_events(d)?;
@@ -42,7 +69,7 @@ pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
             break;
         }
         waits_left.set(waits_left.get() - 1);
-        ask_system(state, Some(Duration::ZERO))?;
+        state.poller.look()?;
     }
     if state.signals.are_due() {
         signals::deliver(d)?;
@@ -65,57 +92,59 @@ fn deliver_events(d: &mut Dispatcher<'_>) -> Flow {
         return Ok(());
     }
     d.prepare_buffer();
-    for (slot, ready) in state.poller.events() {
+    state.poller.deliver(|slot, ready| {
+        state.events.set(state.events.get() + 1);
         match state.registry.get(slot) {
-            Some(resource) => resource.ready(ready, d)?,
+            Some(resource) => return resource.ready(ready, d),
             // Last in the batch: what they bring waits for the end of it.
             None if slot == signals::KEY => state.signals.arrived(),
             // Nobody there: it was closed by a callback of this batch.
             None => {}
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-/// Blocks until something comes, `timeout` at most, and notes the time.
+/// Asks the system what has come, waits for it `timeout` at most, and notes the time.
+#[inline(always)] // see `run`
 fn wait(state: &State, timeout: Option<Duration>) -> Result {
     state.iterations.set(state.iterations.get() + 1);
-    let timeout = if state.clock().is_manual() { jump(state, timeout) } else { timeout };
     if timeout == Some(Duration::ZERO) {
-        ask_system(state, timeout)?;
+        state.poller.look()?
     } else {
-        let wakeup = state.poller.wakeup();
-        let mut left = timeout;
-        // Nobody asks how long a wait took that has no end.
-        let start = if timeout.is_some() { state.clock().now_ns() } else { 0 };
-        loop {
-            // The order matters: see `reactor::Wakeup`.
-            wakeup.set_asleep();
-            let now = if wakeup.has_mail() { Some(Duration::ZERO) } else { left };
-            let waited = ask_system(state, now);
-            wakeup.set_awake();
-            // A wake-up that was answered already, or a system signal, ends no wait.
-            if waited? > 0 || wakeup.has_mail() {
-                break;
-            }
-            if let Some(timeout) = timeout {
-                let passed = Duration::from_nanos(state.clock().now_ns() - start);
-                match timeout.checked_sub(passed) {
-                    Some(rest) if !rest.is_zero() => left = Some(whole_ms(rest)),
-                    _ => break,
-                }
-            }
-        }
+        block(state, timeout)?
     }
     state.update_time();
     Ok(())
 }
 
-/// One wait of the poller; gives the number of events.
-fn ask_system(state: &State, timeout: Option<Duration>) -> std::io::Result<usize> {
-    let events = state.poller.wait(timeout)?;
-    state.events.set(state.events.get() + events as u64);
-    Ok(events)
+/// Blocks until something comes, `timeout` at most.
+#[inline(never)]
+fn block(state: &State, timeout: Option<Duration>) -> Result {
+    let timeout = if state.clock().is_manual() { jump(state, timeout) } else { timeout };
+    let wakeup = state.poller.wakeup();
+    let mut left = timeout;
+    // Nobody asks how long a wait took that has no end.
+    let start = if timeout.is_some() { state.clock().now_ns() } else { 0 };
+    loop {
+        // The order matters: see `reactor::Wakeup`.
+        wakeup.set_asleep();
+        let now = if wakeup.has_mail() { Some(Duration::ZERO) } else { left };
+        let waited = state.poller.wait(now);
+        wakeup.set_awake();
+        waited?;
+        // A wake-up that was answered already, or a system signal, ends no wait.
+        if state.poller.has_events() || wakeup.has_mail() {
+            return Ok(());
+        }
+        if let Some(timeout) = timeout {
+            let passed = Duration::from_nanos(state.clock().now_ns() - start);
+            match timeout.checked_sub(passed) {
+                Some(rest) if !rest.is_zero() => left = Some(whole_ms(rest)),
+                _ => return Ok(()),
+            }
+        }
+    }
 }
 
 fn whole_ms(duration: Duration) -> Duration {
@@ -126,9 +155,6 @@ fn whole_ms(duration: Duration) -> Duration {
 /// waited for comes in real time, and no timer ends that wait.
 fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
     let timeout = timeout?;
-    if timeout.is_zero() {
-        return Some(timeout);
-    }
     if state.live.waits_for_more_than_time() {
         return None;
     }
@@ -138,10 +164,8 @@ fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
 }
 
 /// Empties the bag: what comes later waits for the next iteration.
+#[inline(never)]
 fn collect_mail(state: &State) {
-    if !state.poller.wakeup().take_mail() {
-        return;
-    }
     let mailbox = &state.mailbox;
     state.sending.collect(mailbox);
     if mailbox.signalled.is_empty() {

@@ -104,19 +104,17 @@ impl Progress {
         self.thrown_in.get().is_some()
     }
 
-    /// Begins an iteration at `phase`; false if one is under way.
+    /// Begins an iteration at `phase`, or goes on there: what comes before has nothing to do.
     #[inline]
-    pub(crate) fn begin(&self, phase: Phase) -> bool {
-        let is_new = !self.is_inside.replace(true);
-        if is_new {
-            self.phase.set(phase);
-        }
-        is_new
+    pub(crate) fn begin(&self, phase: Phase) -> Walk<'_> {
+        self.is_inside.set(true);
+        self.phase.set(phase);
+        Walk { progress: self, from: phase, entry: Entry::Fresh }
     }
 
-    /// The way through the phases that are left, from the one that is under way.
+    /// The way through the phases that are left of an iteration, from the one that is under way.
     #[inline]
-    pub(crate) fn walk(&self) -> Walk<'_> {
+    pub(crate) fn resume(&self) -> Walk<'_> {
         let entry = self.thrown_in.take().map_or(Entry::Fresh, Entry::After);
         Walk { progress: self, from: self.phase.get(), entry }
     }

@@ -180,7 +180,15 @@ impl Registry {
 
     #[inline]
     pub(crate) fn get(&self, slot: usize) -> Option<Rc<dyn Resource>> {
-        self.entries.with(|entries| entries.get(slot).and_then(|entry| entry.link.resource()))
+        /// Whose events come is active, nearly always.
+        #[cold]
+        fn inactive(entries: &Slab<Entry>, slot: usize) -> Option<Rc<dyn Resource>> {
+            entries.get(slot).and_then(|entry| entry.link.resource())
+        }
+        self.entries.with(|entries| match entries.get(slot) {
+            Some(Entry { link: Link::Strong(resource), .. }) => Some(resource.clone()),
+            _ => inactive(entries, slot),
+        })
     }
 
     /// The resource that `key` names, if it is still there.

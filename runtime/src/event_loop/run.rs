@@ -217,12 +217,16 @@ fn handle_uncaught(state: &State, error: Uncaught) -> Result<(), Fatal> {
 /// What `run` gives for the outcome of a drive.
 #[inline]
 fn returned(outcome: Result<bool, Fatal>) -> io::Result<bool> {
-    match outcome {
-        Ok(is_alive) => Ok(is_alive),
-        Err(Fatal::Exit) => Ok(false),
-        Err(Fatal::Uncaught(Uncaught::Panic(payload))) => resume_unwind(payload),
-        Err(Fatal::Uncaught(Uncaught::Error(error))) => Err(into_io(error)),
-        Err(Fatal::Deadlock) => unreachable!("there is no main future"),
+    outcome.or_else(ended)
+}
+
+#[cold]
+fn ended(fatal: Fatal) -> io::Result<bool> {
+    match fatal {
+        Fatal::Exit => Ok(false),
+        Fatal::Uncaught(Uncaught::Panic(payload)) => resume_unwind(payload),
+        Fatal::Uncaught(Uncaught::Error(error)) => Err(into_io(error)),
+        Fatal::Deadlock => unreachable!("there is no main future"),
     }
 }
 
@@ -269,8 +273,9 @@ fn emit_before_exit(d: &mut Dispatcher<'_>) -> Flow {
 }
 
 /// libuv's `uv_run`. Entered again after an error it goes on where that was thrown.
+#[inline(always)] // see `poll::run`
 fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
-    let state = d.state();
+    let state: &State = d.state();
     let progress = &state.progress;
     let go_on = || match until {
         Until::NotAlive => state.is_alive(),
@@ -278,15 +283,15 @@ fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
     };
     if !progress.is_inside() {
         match progress.take_thrown_outside() {
-            None | Some(Stage::Script) => d.drain()?,
-            Some(Stage::Microtask) => d.drain_rest()?,
-            Some(Stage::Callback | Stage::Tick) => {}
+            None => d.drain()?,
+            Some(stage) => drain_behind(d, stage)?,
         }
+        let goes_on = go_on();
         // The wait reads the clock; until then nobody looks at the time but for these.
-        if mode == Mode::Default || !state.is_quiet_before_poll() || !go_on() {
+        if mode == Mode::Default || !goes_on || !state.is_quiet_before_poll() {
             state.update_time();
         }
-        if mode == Mode::Default && go_on() && !state.stop.get() {
+        if mode == Mode::Default && goes_on && !state.stop.get() {
             progress.begin(Phase::Timers);
             // As in libuv, which asks before these timers and not again behind them: an iteration
             // follows, though they were all that kept the loop alive.
@@ -306,6 +311,16 @@ fn run_mode(d: &mut Dispatcher<'_>, mode: Mode, until: Until) -> Result<bool> {
     progress.owes_iteration.set(false);
     state.stop.set(false);
     Ok(state.is_alive())
+}
+
+/// The drain of a run before which an error was thrown outside of any iteration.
+#[cold]
+fn drain_behind(d: &mut Dispatcher<'_>, stage: Stage) -> Flow {
+    match stage {
+        Stage::Script => d.drain(),
+        Stage::Microtask => d.drain_rest(),
+        Stage::Callback | Stage::Tick => Ok(()),
+    }
 }
 
 /// While a run is on the stack the loop is awake, but for its waits.

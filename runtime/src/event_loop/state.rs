@@ -230,7 +230,19 @@ impl State {
     /// Whether the phases before poll call nobody.
     #[inline]
     pub(super) fn is_quiet_before_poll(&self) -> bool {
-        self.pending.is_empty() && self.idle.is_empty() && self.prepare.is_empty()
+        let queued = self.pending.len() | self.idle.len() | self.prepare.len();
+        queued == 0 && !self.executor.is_owed()
+    }
+
+    /// Whether those behind poll call nobody.
+    #[inline]
+    pub(super) fn is_quiet_behind_poll(&self) -> bool {
+        let queued = self.pending.len()
+            | self.check.len()
+            | self.immediates.with(|immediates| immediates.len())
+            | self.closing.len()
+            | self.closing_now.len();
+        queued == 0 && !self.executor.is_owed() && !self.may_have_timers()
     }
 
     /// Whether ticks, microtasks or what waits for the end of a checkpoint are queued.
@@ -244,13 +256,14 @@ impl State {
 
     /// How long the poll phase may block; `None`: for ever.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
-        let must_not_block = self.stop.get()
+        let queued = self.immediates.with(|immediates| immediates.refs())
+            | self.pending.len()
+            | self.closing.len()
+            | self.idle.len();
+        let must_not_block = queued > 0
+            || self.stop.get()
             || self.live.main.get() == Main::Finished
             || !self.is_alive()
-            || !self.pending.is_empty()
-            || self.has_closing()
-            || !self.idle.is_empty()
-            || self.immediates.with(|immediates| immediates.refs()) > 0
             || self.executor.has_deferred()
             || self.has_queued()
             || self.poller.wakeup().has_mail();

@@ -9,14 +9,18 @@ use crate::timers::{Fired, Pass, Step, TimerId};
 
 /// Runs what was due when the phase began. What is armed meanwhile has a later serial and waits for
 /// the next iteration, even if it is due at once.
+#[inline]
 pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
+    let is_idle = entry == Entry::Fresh && !d.state().may_have_timers();
+    if is_idle { Ok(()) } else { run_due(d, entry) }
+}
+
+#[inline(never)]
+fn run_due(d: &mut Dispatcher<'_>, entry: Entry) -> Flow {
     let state = d.state();
     let progress = &state.progress;
     match entry {
         Entry::Fresh => {
-            if !state.may_have_timers() {
-                return Ok(());
-            }
             let serial = state.heap.with(|heap| heap.last_serial());
             progress.due.set((state.update_time(), serial));
             deactivate_due(d);

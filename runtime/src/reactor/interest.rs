@@ -3,18 +3,24 @@
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
-// The bits of epoll, but for DISCONNECT, which is no bit of a byte there: what comes in each event is
-// translated by a mask and a shift.
-const READABLE: u8 = 1;
-const PRIORITY: u8 = 2;
-const WRITABLE: u8 = 4;
-const ERROR: u8 = 8;
-const HANGUP: u8 = 16;
-const DISCONNECT: u8 = 32;
+// The bits of epoll, so that there nothing has to be translated for each event.
+const READABLE: u16 = 1;
+const PRIORITY: u16 = 2;
+const WRITABLE: u16 = 4;
+const ERROR: u16 = 8;
+const HANGUP: u16 = 0x10;
+const DISCONNECT: u16 = 0x2000;
 
-fn debug_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let names = ["READABLE", "PRIORITY", "WRITABLE", "ERROR", "HANGUP", "DISCONNECT"];
-    let set = names.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0);
+fn debug_bits(bits: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let all = [
+        (READABLE, "READABLE"),
+        (PRIORITY, "PRIORITY"),
+        (WRITABLE, "WRITABLE"),
+        (ERROR, "ERROR"),
+        (HANGUP, "HANGUP"),
+        (DISCONNECT, "DISCONNECT"),
+    ];
+    let set = all.iter().filter(|(bit, _)| bits & bit != 0);
     let names: Vec<_> = set.map(|(_, name)| *name).collect();
     f.write_str(if names.is_empty() { "NONE" } else { "" })?;
     f.write_str(&names.join(" | "))
@@ -22,7 +28,7 @@ fn debug_bits(bits: u8, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// What to watch a file descriptor for. Combine by `|`; the default is nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Interest(u8);
+pub struct Interest(u16);
 
 impl Interest {
     pub(crate) const NONE: Self = Self(0);
@@ -46,6 +52,11 @@ impl Interest {
 
     pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
+    }
+
+    #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
+    pub(super) const fn bits(self) -> u16 {
+        self.0
     }
 }
 
@@ -71,7 +82,7 @@ impl fmt::Debug for Interest {
 
 /// What the system reported about a file descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Ready(u8);
+pub struct Ready(u16);
 
 // Where the bits come from epoll itself, nothing else is made of them.
 #[cfg(any(test, not(all(target_os = "linux", not(polling_test_poll_backend)))))]
@@ -88,7 +99,7 @@ impl Ready {
 impl Ready {
     #[cfg(all(target_os = "linux", not(polling_test_poll_backend)))]
     #[inline]
-    pub(super) const fn from_bits(bits: u8) -> Self {
+    pub(super) const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 

@@ -3,7 +3,9 @@
 mod interest;
 mod poller;
 mod wakeup;
+mod watched;
 
 pub use interest::{Interest, Ready};
-pub(crate) use poller::{Poller, Source, Watched};
+pub(crate) use poller::{Poller, Source};
 pub(crate) use wakeup::Wakeup;
+pub(crate) use watched::Watched;

@@ -12,14 +12,12 @@
 
 use std::cell::Cell;
 use std::io;
-use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Interest, Ready, Wakeup};
 use crate::base::Guarded;
-use crate::error::Closed;
 
 pub(super) use backend::Signal;
 
@@ -63,18 +61,30 @@ impl Poller {
         &self.wakeup
     }
 
-    /// Waits at most `timeout` (`None`: for ever) and replaces the batch by what came. Gives the number
-    /// of events; 0 if a wake-up, a signal handler or the timeout ended the wait.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<usize> {
-        self.batch.with(|batch| {
-            match self.backend.wait(&self.polling, batch, timeout) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                waited => waited?,
-            }
-            let events = batch.events();
-            self.has_events.set(events > 0);
-            Ok(events)
-        })
+    /// Waits at most `timeout` (`None`: for ever) and replaces the batch by what came. That has no events
+    /// if a wake-up, a signal handler or the timeout ended the wait.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let waited = self.batch.with(|batch| self.backend.wait(&self.polling, batch, timeout));
+        self.has_come(waited)
+    }
+
+    /// Replaces the batch by what is there already. Apart from [`wait`](Self::wait), for the compiler then
+    /// knows the timeout, and makes nothing of it.
+    #[inline]
+    pub(crate) fn look(&self) -> io::Result<()> {
+        let now = Some(Duration::ZERO);
+        let waited = self.batch.with(|batch| self.backend.wait(&self.polling, batch, now));
+        self.has_come(waited)
+    }
+
+    #[inline]
+    fn has_come(&self, waited: io::Result<bool>) -> io::Result<()> {
+        let has_events = match waited {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+            waited => waited?,
+        };
+        self.has_events.set(has_events);
+        Ok(())
     }
 
     /// Whether there are events to take.
@@ -83,10 +93,39 @@ impl Poller {
         self.has_events.get()
     }
 
-    /// Takes the events out of the batch, one by one.
+    /// Takes the events out of the batch, one by one: gives `deliver` the key of each source, and what is
+    /// ready. An error or a panic of that ends it, and loses no event behind the one it was about.
     #[inline]
-    pub(crate) fn events(&self) -> Events<'_> {
-        Events { poller: self, batch: self.batch.take() }
+    pub(crate) fn deliver<E>(
+        &self,
+        deliver: impl FnMut(usize, Ready) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut taken = Taken { poller: self, batch: self.batch.take() };
+        taken.batch.deliver(deliver)?;
+        self.has_events.set(false);
+        Ok(())
+    }
+
+    /// Asks the system for exactly `interest` in `source`, which it was asked for `before`: one system call.
+    ///
+    /// For [`Watched`](super::Watched) alone, which has the poller forget a source before that closes.
+    pub(super) fn register(
+        &self,
+        source: &impl Source,
+        key: usize,
+        before: Interest,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match (before.is_none(), interest.is_none()) {
+            (_, true) => self.forget(source),
+            (true, _) => backend::add(self, source, key, interest),
+            (false, _) => backend::modify(self, source, key, interest),
+        }
+    }
+
+    /// Nothing is asked about `source` any more.
+    pub(super) fn forget(&self, source: &impl Source) -> io::Result<()> {
+        self.polling.delete(source)
     }
 
     /// Whether the last wait filled all slots, so that more may be waiting.
@@ -102,133 +141,17 @@ impl Poller {
     }
 }
 
-/// The events of a batch: the key of each source, and what is ready. The batch goes back with what was
-/// not taken, so that an error or a panic on the way loses no event.
-pub(crate) struct Events<'a> {
+/// A batch that is being delivered. It goes back with what was not taken.
+struct Taken<'a> {
     poller: &'a Poller,
     batch: backend::Batch,
 }
 
-impl Iterator for Events<'_> {
-    type Item = (usize, Ready);
-
+impl Drop for Taken<'_> {
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.batch.next();
-        if next.is_none() {
-            self.poller.has_events.set(false);
-        }
-        next
-    }
-}
-
-impl Drop for Events<'_> {
     fn drop(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.poller.batch.with(|kept| *kept = batch);
-    }
-}
-
-/// A source that the poller watches until its handle closes it. It owns the source, so the poller forgets
-/// it before it closes.
-pub(crate) struct Watched<S: Source> {
-    /// Out of its cell while it is lent, which needs no flag.
-    source: Cell<Option<S>>,
-    poller: Rc<Poller>,
-    registered: Cell<Interest>,
-}
-
-impl<S: Source> Watched<S> {
-    /// Owns `source`; it is not registered before somebody is interested.
-    pub(crate) fn new(poller: &Rc<Poller>, source: S) -> Self {
-        Self {
-            source: Cell::new(Some(source)),
-            poller: poller.clone(),
-            registered: Cell::new(Interest::NONE),
-        }
-    }
-
-    /// Lends the source to `f`, for a system call.
-    ///
-    /// # Errors
-    /// [`Closed`], besides those of `f`.
-    #[inline]
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&S) -> io::Result<R>) -> io::Result<R> {
-        /// Puts the source back, also after a panic: what is registered must not close.
-        struct Lent<'a, S: Source>(&'a Cell<Option<S>>, Option<S>);
-        impl<S: Source> Drop for Lent<'_, S> {
-            #[inline]
-            fn drop(&mut self) {
-                // The cell is empty: there is nothing to drop.
-                mem::forget(self.0.replace(self.1.take()));
-            }
-        }
-        let lent = Lent(&self.source, self.source.take());
-        match &lent.1 {
-            Some(source) => f(source),
-            None => Err(Closed.into()),
-        }
-    }
-
-    /// Asks the system for exactly `interest`, in events that carry `key`: at most one system call,
-    /// none if nothing changes.
-    ///
-    /// No interest is no registration: a hang-up or an error can't be masked, and in level mode it
-    /// would be reported for ever.
-    ///
-    /// # Errors
-    /// [`Closed`]; the system's.
-    #[inline]
-    pub(crate) fn set_interest(&self, key: usize, interest: Interest) -> io::Result<()> {
-        if interest == self.registered.get() { Ok(()) } else { self.register(key, interest) }
-    }
-
-    #[inline(never)]
-    fn register(&self, key: usize, interest: Interest) -> io::Result<()> {
-        let poller = &self.poller;
-        self.with(|source| match (self.registered.get().is_none(), interest.is_none()) {
-            (_, true) => poller.polling.delete(source),
-            (true, _) => backend::add(poller, source, key, interest),
-            (false, _) => backend::modify(poller, source, key, interest),
-        })?;
-        self.registered.set(interest);
-        Ok(())
-    }
-
-    /// Asks for what `more` says, besides what is asked for already.
-    ///
-    /// # Errors
-    /// [`Closed`]; the system's.
-    #[inline]
-    pub(crate) fn ask_for(&self, key: usize, more: Interest) -> io::Result<()> {
-        self.set_interest(key, self.registered.get() | more)
-    }
-
-    /// Asks for `less` no longer.
-    pub(crate) fn ask_no_more_for(&self, key: usize, less: Interest) {
-        // Less interest can fail only if the poller itself is broken, which its wait reports.
-        let _ = self.set_interest(key, self.registered.get().without(less));
-    }
-
-    /// Closes the source: the poller forgets it, then the system does.
-    pub(crate) fn close(&self) {
-        drop(self.take());
-    }
-
-    /// Gives the source up: the poller forgets it. What is left is as if it were closed.
-    pub(crate) fn take(&self) -> Option<S> {
-        let source = self.source.take()?;
-        if !self.registered.replace(Interest::NONE).is_none() {
-            // It can fail only for what is not registered, and then there is nothing to undo.
-            let _ = self.poller.polling.delete(&source);
-        }
-        Some(source)
-    }
-}
-
-impl<S: Source> Drop for Watched<S> {
-    fn drop(&mut self) {
-        self.close();
     }
 }
 
@@ -278,12 +201,14 @@ mod backend {
             Ok((Self, Signal(signal)))
         }
 
+        /// Says whether there are events.
+        #[inline]
         pub(super) fn wait(
             &self,
             polling: &polling::Poller,
             batch: &mut Batch,
             timeout: Option<Duration>,
-        ) -> io::Result<()> {
+        ) -> io::Result<bool> {
             batch.events.clear();
             batch.next = 0;
             let timeout = timeout.map(|timeout| Timespec {
@@ -292,7 +217,7 @@ mod backend {
                 tv_nsec: timeout.subsec_nanos().into(),
             });
             epoll::wait(polling.as_fd(), spare_capacity(&mut batch.events), timeout.as_ref())?;
-            Ok(())
+            Ok(batch.has_events())
         }
     }
 
@@ -311,35 +236,43 @@ mod backend {
             self.events.len()
         }
 
-        /// How many sources have an event: the wake-up is none.
-        pub(super) fn events(&self) -> usize {
-            self.events.iter().filter(|event| event.data.u64() < WAKE_KEY).count()
+        /// Whether a source has an event. The wake-up, which comes once at most, is none.
+        #[inline]
+        fn has_events(&self) -> bool {
+            match *self.events {
+                [] => false,
+                [event] => event.data.u64() < WAKE_KEY,
+                _ => true,
+            }
         }
 
+        /// Gives `deliver` what was not taken yet, until it fails.
         #[inline]
-        pub(super) fn next(&mut self) -> Option<(usize, Ready)> {
-            loop {
-                let event = *self.events.get(self.next)?;
+        pub(super) fn deliver<E>(
+            &mut self,
+            mut deliver: impl FnMut(usize, Ready) -> Result<(), E>,
+        ) -> Result<(), E> {
+            for &event in &self.events[self.next..] {
                 self.next += 1;
-                let (key, flags) = (event.data.u64(), event.flags);
+                let key = event.data.u64();
                 if key < WAKE_KEY {
-                    return Some((key as usize, ready(flags)));
+                    deliver(key as usize, ready(event.flags))?;
                 }
             }
+            Ok(())
         }
     }
 
-    /// The bits are epoll's, but for one: see `Ready`.
+    /// What else epoll may say besides what was asked for is nobody's business.
     #[inline]
     fn ready(flags: EventFlags) -> Ready {
-        const SAME: EventFlags = EventFlags::IN
+        const KNOWN: EventFlags = EventFlags::IN
             .union(EventFlags::PRI)
             .union(EventFlags::OUT)
             .union(EventFlags::ERR)
-            .union(EventFlags::HUP);
-        const DISCONNECT_SHIFT: u32 = 8;
-        let moved = flags.intersection(EventFlags::RDHUP).bits() >> DISCONNECT_SHIFT;
-        Ready::from_bits((flags.intersection(SAME).bits() | moved) as u8)
+            .union(EventFlags::HUP)
+            .union(EventFlags::RDHUP);
+        Ready::from_bits(flags.intersection(KNOWN).bits() as u16)
     }
 
     /// Registered by ourselves, for `polling` asks for urgent data along with reading: one urgent byte
@@ -365,23 +298,12 @@ mod backend {
     }
 
     fn flags(interest: Interest) -> EventFlags {
-        let mut flags = EventFlags::empty();
-        for (bit, flag) in [
-            (Interest::READABLE, EventFlags::IN),
-            (Interest::WRITABLE, EventFlags::OUT),
-            (Interest::DISCONNECT, EventFlags::RDHUP),
-            (Interest::PRIORITY, EventFlags::PRI),
-        ] {
-            if interest.contains(bit) {
-                flags |= flag;
-            }
-        }
-        flags
+        EventFlags::from_bits_retain(interest.bits().into())
     }
 
     #[cfg(test)]
     mod tests {
-        use super::super::Watched;
+        use super::super::super::Watched;
         use super::*;
         use std::os::unix::net::UnixStream;
 
@@ -397,6 +319,14 @@ mod backend {
             ] {
                 assert_eq!(ready(flag), bit);
             }
+            for (interest, flag) in [
+                (Interest::READABLE, EventFlags::IN),
+                (Interest::WRITABLE, EventFlags::OUT),
+                (Interest::DISCONNECT, EventFlags::RDHUP),
+                (Interest::PRIORITY, EventFlags::PRI),
+            ] {
+                assert_eq!(flags(interest), flag);
+            }
             assert_eq!(
                 ready(EventFlags::all()),
                 ready(EventFlags::all().difference(EventFlags::ET))
@@ -411,9 +341,54 @@ mod backend {
             let (one, _other) = UnixStream::pair().unwrap();
             let source = Watched::new(&poller, one);
             source.set_interest(4711, Interest::WRITABLE).unwrap();
-            assert_eq!(poller.wait(Some(Duration::from_secs(5))).unwrap(), 1);
-            assert_eq!(poller.events().collect::<Vec<_>>(), [(4711, Ready::WRITABLE)]);
-            assert_eq!(poller.events().next(), None);
+            poller.wait(Some(Duration::from_secs(5))).unwrap();
+            assert_eq!(taken(&poller), [(4711, Ready::WRITABLE)]);
+            assert_eq!(taken(&poller), []);
+        }
+
+        #[test]
+        fn a_wake_up_is_no_event_neither_alone_nor_among_some() {
+            let poller = Poller::new().unwrap();
+            poller.wakeup().notify();
+            poller.wait(Some(Duration::from_secs(5))).unwrap();
+            assert!(!poller.has_events());
+            let (one, _other) = UnixStream::pair().unwrap();
+            let source = Watched::new(&poller, one);
+            source.set_interest(1, Interest::WRITABLE).unwrap();
+            poller.wakeup().take_mail();
+            poller.wakeup().set_asleep();
+            poller.wakeup().notify();
+            poller.wait(Some(Duration::from_secs(5))).unwrap();
+            assert!(poller.has_events());
+            assert_eq!(taken(&poller), [(1, Ready::WRITABLE)]);
+            assert!(!poller.has_events());
+        }
+
+        #[test]
+        fn an_error_loses_no_event_behind_it() {
+            let poller = Poller::new().unwrap();
+            let pairs = [(); 3].map(|()| UnixStream::pair().unwrap());
+            let sources = pairs.map(|(one, _)| Watched::new(&poller, one));
+            for (key, source) in sources.iter().enumerate() {
+                source.set_interest(key, Interest::WRITABLE).unwrap();
+            }
+            poller.wait(Some(Duration::from_secs(5))).unwrap();
+            let first = poller.deliver(|key, _| Err(key)).unwrap_err();
+            assert!(poller.has_events());
+            let mut rest: Vec<_> = taken(&poller).into_iter().map(|(key, _)| key).collect();
+            rest.push(first);
+            rest.sort_unstable();
+            assert_eq!(rest, [0, 1, 2]);
+        }
+
+        fn taken(poller: &Poller) -> Vec<(usize, Ready)> {
+            let mut all = Vec::new();
+            let taken = poller.deliver(|key, ready| {
+                all.push((key, ready));
+                Ok::<_, ()>(())
+            });
+            taken.unwrap();
+            all
         }
     }
 }
@@ -450,12 +425,13 @@ mod backend {
             Ok((Self, Signal(Arc::clone(polling))))
         }
 
+        /// Says whether there are events.
         pub(super) fn wait(
             &self,
             polling: &polling::Poller,
             batch: &mut Batch,
             timeout: Option<Duration>,
-        ) -> io::Result<()> {
+        ) -> io::Result<bool> {
             batch.events.clear();
             batch.ready.clear();
             batch.next = 0;
@@ -469,7 +445,7 @@ mod backend {
                 waited => waited?,
             };
             batch.ready.extend(batch.events.iter().map(|event| (event.key, ready(&event))));
-            Ok(())
+            Ok(!batch.ready.is_empty())
         }
     }
 
@@ -496,14 +472,15 @@ mod backend {
             self.ready.len()
         }
 
-        pub(super) fn events(&self) -> usize {
-            self.ready.len()
-        }
-
-        pub(super) fn next(&mut self) -> Option<(usize, Ready)> {
-            let event = *self.ready.get(self.next)?;
-            self.next += 1;
-            Some(event)
+        pub(super) fn deliver<E>(
+            &mut self,
+            mut deliver: impl FnMut(usize, Ready) -> Result<(), E>,
+        ) -> Result<(), E> {
+            for &(key, ready) in &self.ready[self.next..] {
+                self.next += 1;
+                deliver(key, ready)?;
+            }
+            Ok(())
         }
     }
 

@@ -40,10 +40,10 @@ impl Immediates {
         self.first + self.queue.len() as u64 - 1
     }
 
-    /// Whether nothing is queued, not even what was cleared.
+    /// Number of entries, those that were cleared among them.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
     }
 
     /// Number of immediates that keep the loop alive, and poll from blocking.
