@@ -83,7 +83,17 @@ impl<T> Heap<T> {
     /// Gives an entry a deadline, behind those that are equal; false if the key is stale.
     #[inline]
     pub(crate) fn start(&mut self, key: Key, deadline: u64) -> bool {
-        let Some(entry) = self.entries.get_mut(key) else { return false };
+        let is_there = self.entries.get(key).is_some();
+        if is_there {
+            self.start_at(key.index(), deadline);
+        }
+        is_there
+    }
+
+    /// [`start`](Self::start) at a place that is known to be taken, as [`Arena::at`].
+    #[inline]
+    pub(crate) fn start_at(&mut self, index: u32, deadline: u64) {
+        let entry = self.entries.at_mut(index);
         self.last_serial += 1;
         let was_started = entry.is_started();
         entry.rank = (deadline, self.last_serial);
@@ -92,15 +102,20 @@ impl<T> Heap<T> {
         } else {
             // The former node, if there is one, is nobody's from now on.
             self.dead += usize::from(was_started);
-            self.add_node(key);
+            self.add_node(index);
         }
-        true
     }
 
     /// Takes the deadline from an entry; false if it had none.
     #[inline]
     pub(crate) fn stop(&mut self, key: Key) -> bool {
-        let Some(entry) = self.entries.get_mut(key) else { return false };
+        self.entries.get(key).is_some() && self.stop_at(key.index())
+    }
+
+    /// [`stop`](Self::stop) at a place that is known to be taken.
+    #[inline]
+    pub(crate) fn stop_at(&mut self, index: u32) -> bool {
+        let entry = self.entries.at_mut(index);
         let was_started = entry.is_started();
         self.dead += usize::from(was_started);
         entry.rank.1 = NO_SERIAL;
@@ -140,16 +155,11 @@ impl<T> Heap<T> {
         self.nodes.first().map(|node| node.rank.0)
     }
 
-    /// When an entry is due; `None` if it is stopped, or gone.
+    /// When the entry at a place that is known to be taken is due; `None` if it is stopped.
     #[inline]
-    pub(crate) fn rank(&self, key: Key) -> Option<Rank> {
-        self.entries.get(key).filter(|entry| entry.is_started()).map(|entry| entry.rank)
-    }
-
-    /// Whether an entry has a deadline.
-    #[inline]
-    pub(crate) fn is_started(&self, key: Key) -> bool {
-        self.rank(key).is_some()
+    pub(crate) fn rank_at(&self, index: u32) -> Option<Rank> {
+        let entry = self.entries.at(index);
+        entry.is_started().then_some(entry.rank)
     }
 
     /// The value at a place that is known to be taken, as [`Arena::at`].
@@ -161,11 +171,6 @@ impl<T> Heap<T> {
     #[inline]
     pub(crate) fn at_mut(&mut self, index: u32) -> &mut T {
         &mut self.entries.at_mut(index).value
-    }
-
-    #[inline]
-    pub(crate) fn key_at(&self, index: u32) -> Key {
-        self.entries.key_at(index)
     }
 
     /// The serial of the last start.
@@ -224,8 +229,9 @@ impl<T> Heap<T> {
 
     /// Puts an entry where its deadline is. Rare where deadlines are moved, so not a part of `start`.
     #[inline(never)]
-    fn add_node(&mut self, key: Key) {
-        let entry = self.entries.at_mut(key.index());
+    fn add_node(&mut self, index: u32) {
+        let key = self.entries.key_at(index);
+        let entry = self.entries.at_mut(index);
         entry.node = entry.rank;
         let node = Node { rank: entry.rank, key };
         self.sweep_if_worth();
@@ -414,7 +420,7 @@ mod tests {
                 );
                 assert_eq!(heap.first(), model.first(), "round {round}, step {step}");
                 for (key, rank) in &model.entries {
-                    assert_eq!(heap.rank(*key), *rank);
+                    assert_eq!(heap.rank_at(key.index()), *rank);
                 }
             }
         }

@@ -313,14 +313,14 @@ impl Handle {
     }
 
     /// Why an operation can't be done: the handle is closed, or even its loop is gone.
+    #[inline]
     pub(crate) fn check_open(&self) -> io::Result<()> {
-        if !self.is_closing() {
-            Ok(())
-        } else if self.state.is_dead() {
-            Err(LoopGone.into())
-        } else {
-            Err(Closed.into())
-        }
+        if self.is_closing() { Err(self.why_closed()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn why_closed(&self) -> io::Error {
+        if self.state.is_dead() { LoopGone.into() } else { Closed.into() }
     }
 
     fn count(&self, by: isize) {

@@ -1,10 +1,9 @@
 //! `Async`: a loop woken from other threads.
 
-use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use super::handle_type;
 use crate::base::CallbackSlot;
@@ -42,28 +41,16 @@ pub(crate) struct Inner {
     handle: Handle,
     callback: CallbackSlot<dyn FnMut(&Async) -> Result>,
     signal: Arc<Signal>,
-    senders: Cell<Weak<Token>>,
 }
 
-/// What the loop and the senders share.
-#[derive(Debug, Default)]
+/// What the loop and the senders share: all that a send looks at while a signal is pending lies together.
 struct Signal {
     is_pending: AtomicBool,
     is_closed: AtomicBool,
-}
-
-/// Exists as long as there is a sender; its end wakes the loop.
-#[derive(Debug)]
-struct Token {
-    signal: Arc<Signal>,
+    /// The end of the last one wakes the loop.
+    senders: AtomicUsize,
     sending: Arc<Sending>,
     key: HandleKey,
-}
-
-impl Drop for Token {
-    fn drop(&mut self) {
-        self.sending.signalled(self.key);
-    }
 }
 
 impl Async {
@@ -74,10 +61,15 @@ impl Async {
     #[track_caller]
     pub fn new<R: Outcome>(mut f: impl FnMut(&Async) -> R + 'static) -> Self {
         let inner = Handle::make(&current(), Kind::Async, |handle| Inner {
-            handle,
             callback: CallbackSlot::default(),
-            signal: Arc::default(),
-            senders: Cell::default(),
+            signal: Arc::new(Signal {
+                is_pending: AtomicBool::new(false),
+                is_closed: AtomicBool::new(false),
+                senders: AtomicUsize::new(0),
+                sending: handle.state().sending.clone(),
+                key: handle.key(),
+            }),
+            handle,
         });
         drop(inner.callback.set(Box::new(move |handle| f(handle).into_result())));
         Self(inner)
@@ -85,27 +77,10 @@ impl Async {
 
     /// A sender, for any thread. The handle is active until the last one is dropped.
     pub fn sender(&self) -> AsyncSender {
-        let senders = self.0.senders.take();
-        let token = senders.upgrade().unwrap_or_else(|| {
-            Arc::new(Token {
-                signal: self.0.signal.clone(),
-                sending: self.state().sending.clone(),
-                key: self.key(),
-            })
-        });
-        self.0.senders.set(Arc::downgrade(&token));
+        let sender = AsyncSender::of(&self.0.signal);
         self.set_active(true);
         self.hold(true);
-        AsyncSender { token }
-    }
-}
-
-impl Inner {
-    fn has_senders(&self) -> bool {
-        let senders = self.senders.take();
-        let count = senders.strong_count();
-        self.senders.set(senders);
-        count > 0
+        sender
     }
 }
 
@@ -120,7 +95,7 @@ impl Resource for Inner {
             return Ok(());
         }
         // Senders first: one that sends and then goes must be heard.
-        if !self.has_senders() {
+        if self.signal.senders.load(SeqCst) == 0 {
             self.handle.set_active(false);
             self.handle.hold(false);
         }
@@ -144,9 +119,8 @@ impl Resource for Inner {
 }
 
 /// Signals an [`Async`] from any thread. Cheap to clone.
-#[derive(Clone)]
 pub struct AsyncSender {
-    token: Arc<Token>,
+    signal: Arc<Signal>,
 }
 
 const _: fn() = || {
@@ -155,26 +129,58 @@ const _: fn() = || {
 };
 
 impl AsyncSender {
+    fn of(signal: &Arc<Signal>) -> Self {
+        signal.senders.fetch_add(1, SeqCst);
+        Self { signal: signal.clone() }
+    }
+
     /// Lets the callback run, once for all sends until then. Costs no system call while the loop is
     /// awake.
     ///
     /// # Errors
     /// [`LoopGone`] if the handle was closed or its loop dropped.
+    #[inline]
     pub fn send(&self) -> Result<(), LoopGone> {
-        let Token { signal, sending, key } = &*self.token;
-        if signal.is_closed.load(SeqCst) {
+        if self.signal.is_closed.load(SeqCst) {
             return Err(LoopGone);
         }
-        // The one who finds it clear sends the mail; the loop clears it before it calls back.
-        if !signal.is_pending.swap(true, SeqCst) && !sending.signalled(*key) {
-            return Err(LoopGone);
+        // The one who finds it clear sends the mail; the loop clears it before it calls back. It is exchanged
+        // though it may be set: a plain look can be over before the sender's own writes have left its
+        // processor, and the callback that is pending may then run without having seen them.
+        if self.signal.is_pending.swap(true, SeqCst) { Ok(()) } else { self.signal.tell_loop() }
+    }
+}
+
+impl Signal {
+    #[cold]
+    fn tell_loop(&self) -> Result<(), LoopGone> {
+        if self.sending.signalled(self.key) {
+            return Ok(());
         }
-        Ok(())
+        self.is_closed.store(true, SeqCst);
+        Err(LoopGone)
+    }
+}
+
+impl Clone for AsyncSender {
+    fn clone(&self) -> Self {
+        Self::of(&self.signal)
+    }
+}
+
+impl Drop for AsyncSender {
+    fn drop(&mut self) {
+        if self.signal.senders.fetch_sub(1, SeqCst) == 1 {
+            self.signal.sending.signalled(self.signal.key);
+        }
     }
 }
 
 impl fmt::Debug for AsyncSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncSender").field("signal", &self.token.signal).finish_non_exhaustive()
+        f.debug_struct("AsyncSender")
+            .field("is_pending", &self.signal.is_pending)
+            .field("is_closed", &self.signal.is_closed)
+            .finish_non_exhaustive()
     }
 }

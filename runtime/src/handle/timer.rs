@@ -51,6 +51,9 @@ pub(crate) struct Inner {
     callback: CallbackSlot<dyn FnMut(&Timer) -> Result>,
     /// Its deadline in the loop's heap, once it was started. It goes when it comes.
     armed: Cell<Option<Key>>,
+    /// Itself, while it runs: a timer that nobody else has goes on. The loop's link would do as well, for
+    /// five times the instructions, and timers are stopped and started all the time.
+    running: Cell<Option<Timer>>,
     deadline_ns: Cell<u64>,
     repeat: Cell<Option<Duration>>,
     was_started: Cell<bool>,
@@ -68,6 +71,7 @@ impl Timer {
             handle,
             callback: CallbackSlot::default(),
             armed: Cell::new(None),
+            running: Cell::new(None),
             deadline_ns: Cell::new(0),
             repeat: Cell::new(None),
             was_started: Cell::new(false),
@@ -92,8 +96,7 @@ impl Timer {
         let inner = &self.0;
         inner.repeat.set(repeat.into().filter(|repeat| !repeat.is_zero()));
         inner.was_started.set(true);
-        inner.arm(after);
-        self.hold(true);
+        self.arm(after);
         drop(inner.callback.set(Box::new(move |timer| f(timer).into_result())));
         Ok(())
     }
@@ -103,7 +106,6 @@ impl Timer {
     pub fn stop(&self) {
         if !self.is_closing() {
             self.0.rest();
-            self.hold(false);
         }
     }
 
@@ -118,10 +120,16 @@ impl Timer {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         if let Some(repeat) = self.0.repeat.get() {
-            self.0.arm(repeat);
-            self.hold(true);
+            self.arm(repeat);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn arm(&self, after: Duration) {
+        self.0.arm(after);
+        let former = self.0.running.replace(Some(self.clone()));
+        drop(former);
     }
 
     /// Sets the repeat; `None` and zero are no repeat. In the timer's own callback it applies to the
@@ -161,14 +169,21 @@ impl Inner {
         if let Some(key) = self.armed.get() {
             self.handle.state().rest(key);
         }
-        self.handle.set_active(false);
+        self.end();
     }
 
     fn disarm(&self) {
         if let Some(key) = self.armed.take() {
             self.handle.state().disarm(key);
         }
+        self.end();
+    }
+
+    /// It runs no more. Whoever calls this has it, so it is not dropped here.
+    #[inline]
+    fn end(&self) {
         self.handle.set_active(false);
+        drop(self.running.take());
     }
 }
 
@@ -182,10 +197,7 @@ impl Resource for Inner {
         // Armed again before the callback, which may stop it.
         match self.repeat.get() {
             Some(repeat) => self.arm(repeat),
-            None => {
-                self.handle.set_active(false);
-                self.handle.hold(false);
-            }
+            None => self.end(),
         }
         let timer = Timer(self);
         let Some(mut callback) = timer.0.callback.take() else { return Ok(()) };
@@ -204,7 +216,7 @@ impl Resource for Inner {
 }
 
 impl Drop for Inner {
-    /// Dropped while armed only if nobody held it: on a loop that is gone.
+    /// It was stopped, but is in the heap still.
     fn drop(&mut self) {
         self.disarm();
     }

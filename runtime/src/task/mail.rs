@@ -210,7 +210,9 @@ fn find(loop_id: u64) -> Option<Arc<Sending>> {
 
 /// Sends to the loop `loop_id` from wherever this is. The mail comes back if the loop is gone.
 pub(super) fn send(loop_id: u64, mail: Mail) -> std::result::Result<(), Mail> {
-    match find(loop_id) {
+    // Under the lock: a share of the send end would be taken and given back by two locked operations more, on
+    // a line that the loop writes to as well.
+    match LOOPS.read().get(&loop_id) {
         Some(sending) => sending.mail(mail),
         None => Err(mail),
     }

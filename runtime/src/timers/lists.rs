@@ -13,17 +13,15 @@
 //!
 //! A list that goes, in Node's sense, is stopped in the heap and keeps its record: the next timer of
 //! its duration founds it anew, with a new expiry and a new serial. So a timer knows its list's record for
-//! ever, and nothing is looked up but the duration of a timer that is made. Records without a timer are
-//! swept now and then.
+//! ever, and nothing is looked up but the duration of a timer that is made. A record without a timer is
+//! spare: the next duration that has none takes it over, with its place in the heap, the last one that became
+//! spare first.
 //!
 //! A pass is driven from outside, one [`Step`] at a time: nothing is borrowed while a timer runs.
 
 use super::durations::Durations;
 use crate::base::{Arena, Heap, InlineFn, Key, Origin};
 use crate::error::Result;
-
-/// So many records are kept in any case.
-const RECORDS_BEFORE_SWEEP: usize = 64;
 
 /// No timer: the end of a list.
 const NONE: u32 = u32::MAX;
@@ -89,7 +87,7 @@ struct Entry<T> {
     /// When it was armed.
     start: u64,
     /// The record of its duration.
-    list: Key,
+    list: u32,
     /// Its neighbours in the list, while it is armed. The first one's `previous` means nothing.
     previous: u32,
     next: u32,
@@ -124,6 +122,14 @@ struct List {
     last: u32,
     /// Timers of this duration, armed or not: their record stays.
     timers: u32,
+    /// Whether it is among the spare records. It may have got a timer since.
+    is_among_spare: bool,
+}
+
+impl List {
+    fn of(duration: u64) -> Self {
+        Self { duration, first: NONE, last: NONE, timers: 0, is_among_spare: false }
+    }
 }
 
 /// All timers of one loop.
@@ -132,8 +138,8 @@ pub(crate) struct TimerLists<T> {
     records: Durations,
     /// The lists, by (expiry, serial).
     lists: Heap<List>,
-    /// The number of records at which to sweep: there is no room for more.
-    sweep_at: usize,
+    /// Records that had no timer when they came here, and were not started.
+    spare: Vec<u32>,
     /// Referenced timers that are armed or running: they keep the loop alive.
     refs: usize,
 }
@@ -144,7 +150,7 @@ impl<T> Default for TimerLists<T> {
             timers: Arena::default(),
             records: Durations::default(),
             lists: Heap::default(),
-            sweep_at: 0,
+            spare: Vec::new(),
             refs: 0,
         }
     }
@@ -157,7 +163,7 @@ pub(crate) struct Pass {
     now: u64,
     /// The list that is being run, and the serial by which it was entered: one that was founded anew
     /// meanwhile is another list.
-    list: Option<(Key, u64)>,
+    list: Option<(u32, u64)>,
     owed: Owed,
 }
 
@@ -226,7 +232,7 @@ impl<Id> TimerLists<Fired<Id>> {
                 (_, Some(Fired::Wake(_))) => TimerKind::Sleep,
                 _ => TimerKind::Timeout,
             };
-            (kind, self.lists.at(timer.list.index()).duration, timer.origin)
+            (kind, self.lists.at(timer.list).duration, timer.origin)
         });
         told.collect()
     }
@@ -236,21 +242,20 @@ impl<T> TimerLists<T> {
     /// Adds a timer and arms it as of `start`.
     pub(crate) fn insert(&mut self, timer: Timer<T>, start: u64) -> Key {
         let list = self.record(timer.duration);
-        let key = self.timers.insert(Entry {
+        self.lists.at_mut(list).timers += 1;
+        self.refs += 1;
+        let previous = self.append(list, self.timers.next_key().index(), start);
+        self.timers.vacancy().fill(Entry {
             action: Some(timer.action),
             start,
             list,
-            previous: NONE,
+            previous,
             next: NONE,
             kind: timer.kind,
-            place: Place::Fired,
+            place: Place::Armed,
             is_ref: true,
             origin: timer.origin,
-        });
-        self.lists.at_mut(list.index()).timers += 1;
-        self.refs += 1;
-        self.arm(key.index(), start);
-        key
+        })
     }
 
     /// When the loop has to run a pass: the earliest expiry.
@@ -280,14 +285,17 @@ impl<T> TimerLists<T> {
     /// after an error shows it. The lists of unreferenced timers stay, and are corrected when they
     /// come up. Node does so.
     pub(crate) fn clear(&mut self, key: Key) -> Option<T> {
-        if self.timers.get(key)?.place == Place::Armed {
-            self.unlink(key.index());
+        let timer = self.timers.get_mut(key)?;
+        let action = timer.action.take();
+        let &mut Entry { list, previous, next, place, is_ref, .. } = timer;
+        if place == Place::Armed {
+            self.close_gap(list, key.index(), previous, next);
         }
-        let timer = self.remove(key)?;
-        if timer.is_ref && self.lists.at(timer.list.index()).first == NONE {
-            self.lists.stop(timer.list);
+        if is_ref && self.lists.at(list).first == NONE {
+            self.lists.stop_at(list);
         }
-        timer.action
+        self.forget(key.index());
+        action
     }
 
     /// Arms a timer anew, with its duration, as of `start`; false if it is gone, or fires just now for
@@ -339,26 +347,27 @@ impl<T> TimerLists<T> {
                             pass.owed = Owed::No;
                             return Step::Drain;
                         }
-                        pass.list = Some((list, serial));
+                        pass.list = Some((list.index(), serial));
                         continue;
                     }
                     _ => return Step::Done(pass.owed != Owed::No),
                 }
             };
-            if self.lists.rank(list).is_none_or(|rank| rank.1 != serial) {
+            if self.lists.rank_at(list).is_none_or(|rank| rank.1 != serial) {
                 // It went when its last timer was cleared.
                 pass.list = None;
                 continue;
             }
-            let &List { first, duration, .. } = self.lists.at(list.index());
+            let &List { first, duration, .. } = self.lists.at(list);
             if first == NONE {
-                self.lists.stop(list);
+                self.lists.stop_at(list);
+                self.spare_if_unused(list);
                 pass.leave_list();
                 continue;
             }
             let start = self.timers.at(first).start;
             if pass.now.saturating_sub(start) < duration {
-                self.lists.start(list, start.saturating_add(duration).max(pass.now + 1));
+                self.lists.start_at(list, start.saturating_add(duration).max(pass.now + 1));
                 pass.leave_list();
                 continue;
             }
@@ -378,7 +387,7 @@ impl<T> TimerLists<T> {
         timer.place = Place::Running;
         let action = timer.action.take().expect("an armed timer has an action");
         let next = timer.next;
-        self.lists.at_mut(timer.list.index()).first = next;
+        self.lists.at_mut(timer.list).first = next;
         self.bring_near(next);
         Step::Run(self.timers.key_at(first), action)
     }
@@ -399,7 +408,9 @@ impl<T> TimerLists<T> {
     /// put in its place meanwhile.
     #[inline]
     pub(crate) fn finish_once(&mut self, key: Key) -> Option<T> {
-        self.remove(key)?.action
+        let replaced = self.timers.get_mut(key)?.action.take();
+        self.forget(key.index());
+        replaced
     }
 
     /// Takes a timer back that has run and may run again: an interval is armed as of `start`, the time before
@@ -428,31 +439,44 @@ impl<T> TimerLists<T> {
         all.timers.into_values().filter_map(|timer| timer.action).collect()
     }
 
-    #[inline]
-    fn remove(&mut self, key: Key) -> Option<Entry<T>> {
-        let timer = self.timers.remove(key)?;
+    /// Removes a timer that is in no list and has no action any more.
+    #[inline(always)]
+    fn forget(&mut self, index: u32) {
+        let timer = self.timers.at(index);
+        let list = timer.list;
         self.refs -= usize::from(timer.counts());
-        self.lists.at_mut(timer.list.index()).timers -= 1;
-        Some(timer)
+        self.timers.discard_at(index);
+        let record = self.lists.at_mut(list);
+        record.timers -= 1;
+        if record.timers == 0 {
+            self.spare_if_unused(list);
+        }
     }
 
-    /// Puts a timer at the end of its list, which is founded if it does not stand.
+    /// Puts a timer at the end of its list.
     fn arm(&mut self, index: u32, start: u64) {
+        let list = self.timers.at(index).list;
+        let previous = self.append(list, index, start);
         let timer = self.timers.at_mut(index);
-        let (list, place) = (timer.list, self.lists.at_mut(timer.list.index()));
-        let previous = std::mem::replace(&mut place.last, index);
-        let is_first = place.first == NONE;
         (timer.start, timer.place) = (start, Place::Armed);
         (timer.previous, timer.next) = (previous, NONE);
-        if !is_first {
+    }
+
+    /// Lets a list end with the timer `index`, and founds it if it does not stand. Gives what was the last.
+    #[inline(always)]
+    fn append(&mut self, list: u32, index: u32, start: u64) -> u32 {
+        let record = self.lists.at_mut(list);
+        let previous = std::mem::replace(&mut record.last, index);
+        if record.first != NONE {
             self.timers.at_mut(previous).next = index;
-            return;
+            return previous;
         }
-        place.first = index;
-        let expiry = start.saturating_add(place.duration);
-        if !self.lists.is_started(list) {
-            self.lists.start(list, expiry);
+        record.first = index;
+        let expiry = start.saturating_add(record.duration);
+        if self.lists.rank_at(list).is_none() {
+            self.lists.start_at(list, expiry);
         }
+        previous
     }
 
     /// Arms a timer anew that is armed: it goes to the end of its list, which keeps the expiry it has and is
@@ -461,7 +485,7 @@ impl<T> TimerLists<T> {
     fn move_to_end(&mut self, index: u32, start: u64) {
         let timer = self.timers.at_mut(index);
         timer.start = start;
-        let (list, next) = (timer.list.index(), timer.next);
+        let (list, next) = (timer.list, timer.next);
         if next == NONE {
             return;
         }
@@ -474,7 +498,7 @@ impl<T> TimerLists<T> {
     }
 
     /// Links what was before and behind a timer.
-    #[inline]
+    #[inline(always)]
     fn close_gap(&mut self, list: u32, index: u32, previous: u32, next: u32) {
         let place = self.lists.at_mut(list);
         if place.first == index {
@@ -489,52 +513,52 @@ impl<T> TimerLists<T> {
         }
     }
 
-    /// Takes an armed timer out of its list. The list stays, even if it is empty now.
-    #[inline]
-    fn unlink(&mut self, index: u32) {
-        let &Entry { list, previous, next, .. } = self.timers.at(index);
-        self.close_gap(list.index(), index, previous, next);
-    }
-
     /// The record of a duration, a new one if there is none.
     #[inline]
-    fn record(&mut self, duration: u64) -> Key {
+    fn record(&mut self, duration: u64) -> u32 {
         let lists = &self.lists;
         let known = self.records.find(duration, |list| lists.at(list).duration == duration);
-        match known {
-            Some(list) => self.lists.key_at(list),
-            None => self.new_record(duration),
-        }
+        known.unwrap_or_else(|| self.new_record(duration))
     }
 
     #[inline(never)]
-    fn new_record(&mut self, duration: u64) -> Key {
-        if self.records.len() >= self.sweep_at {
-            self.sweep();
-        }
-        let list = self.lists.insert(List { duration, first: NONE, last: NONE, timers: 0 });
-        self.records.insert(duration, list.index());
+    fn new_record(&mut self, duration: u64) -> u32 {
+        let list = match self.take_spare() {
+            Some(list) => {
+                let former = std::mem::replace(self.lists.at_mut(list), List::of(duration));
+                self.records.remove(former.duration, list);
+                list
+            }
+            None => self.lists.insert(List::of(duration)).index(),
+        };
+        self.records.insert(duration, list);
         list
     }
 
-    /// Forgets the records that no timer names, unless their list stands, and makes room for as many
-    /// as are left.
-    #[cold]
-    fn sweep(&mut self) {
-        let lists = &mut self.lists;
-        let is_needed = |list: &u32| {
-            let key = lists.key_at(*list);
-            let is_needed = lists.at(*list).timers > 0 || lists.is_started(key);
-            if !is_needed {
-                lists.remove(key);
+    /// A record that is spare still, the latest: it is in the cache.
+    #[inline]
+    fn take_spare(&mut self) -> Option<u32> {
+        while let Some(list) = self.spare.pop() {
+            self.lists.at_mut(list).is_among_spare = false;
+            if self.is_unused(list) {
+                return Some(list);
             }
-            is_needed
-        };
-        let needed: Vec<u32> = self.records.records().filter(is_needed).collect();
-        self.sweep_at = RECORDS_BEFORE_SWEEP.max(2 * needed.len());
-        self.records = Durations::with_room(self.sweep_at);
-        for list in needed {
-            self.records.insert(self.lists.at(list).duration, list);
+        }
+        None
+    }
+
+    /// Whether no timer names a record, and its list does not stand.
+    #[inline]
+    fn is_unused(&self, list: u32) -> bool {
+        self.lists.at(list).timers == 0 && self.lists.rank_at(list).is_none()
+    }
+
+    #[inline]
+    fn spare_if_unused(&mut self, list: u32) {
+        if self.is_unused(list)
+            && !std::mem::replace(&mut self.lists.at_mut(list).is_among_spare, true)
+        {
+            self.spare.push(list);
         }
     }
 }
@@ -622,7 +646,7 @@ mod tests {
             let key = lists.insert(Timer::once('x', duration), 0);
             lists.clear(key);
         }
-        assert!(lists.records.len() <= RECORDS_BEFORE_SWEEP, "{}", lists.records.len());
+        assert_eq!((lists.records.len(), lists.spare.len()), (2, 1));
         assert!(lists.refresh(kept, 20), "its record is there");
         assert_eq!((lists.next_expiry(), pass(&mut lists, 27)), (Some(27), "k|".into()));
     }
