@@ -44,7 +44,9 @@ impl Server {
     fn ask(&self, request: &str, headers: &str) -> (String, Vec<u8>) {
         let mut socket = self.connect();
         let close = "Host: x\r\nConnection: close\r\n";
-        write!(socket.get_mut(), "{request} HTTP/1.1\r\n{close}{headers}\r\n").unwrap();
+        // At once: what is refused may be answered, and the connection closed, before its end.
+        let asked = format!("{request} HTTP/1.1\r\n{close}{headers}\r\n");
+        socket.get_mut().write_all(asked.as_bytes()).unwrap();
         let head = head_of(&mut socket);
         let mut body = Vec::new();
         socket.read_to_end(&mut body).unwrap();
