@@ -172,8 +172,13 @@ impl<'a> Dispatcher<'a> {
     /// Whether the main future waits for what nothing can bring: no handle, timer or request is left,
     /// and nobody holds a waker of it. Wakers are asked first: who wakes, then drops its waker, has
     /// sent mail before.
+    #[inline]
     pub(super) fn is_deadlocked(&self) -> bool {
-        let Some(main) = &self.main else { return false };
+        self.main.as_ref().is_some_and(|main| self.is_stuck(main))
+    }
+
+    #[inline(never)]
+    fn is_stuck(&self, main: &MainFuture<'_>) -> bool {
         let state = self.state;
         state.live.main.get() == Main::Unfinished
             && !state.progress.is_inside()

@@ -20,8 +20,8 @@ const WAITS_PER_PHASE: usize = 48;
 
 /// The phase.
 ///
-/// It is inlined, as is what leads to it from `run`: the system call takes from the processor what it knew of
-/// the returns to come, so each that was called for before the wait costs some 20 cycles behind it.
+/// It is inlined, as is what leads to it from `run`: behind a system call a processor mispredicts the returns
+/// of functions that were entered before. The first costs 35 ns, each further one 6.
 #[inline(always)]
 pub(super) fn run(d: &mut Dispatcher<'_>, entry: Entry, mode: Mode) -> Flow {
     let state: &State = d.state();
