@@ -124,17 +124,13 @@ impl<'a> Dispatcher<'a> {
     fn drain_from(&mut self, from: Stage) -> Flow {
         let state = self.state;
         let (progress, executor) = (&state.progress, &*state.executor);
-        if executor.owes_more() {
-            state.check_exit()?;
-        }
         executor.begin_checkpoint();
-        let mut skip_ticks = from == Stage::Microtask;
+        let mut next = from;
         loop {
-            if !std::mem::take(&mut skip_ticks) && executor.owes_more() {
-                progress.set_stage(Stage::Tick);
-                while let Some(tick) = state.ticks.pop() {
-                    tick.call(())?;
-                    state.check_exit()?;
+            if executor.owes_more() {
+                state.check_exit()?;
+                if next == Stage::Tick {
+                    self.run_ticks()?;
                 }
             }
             progress.set_stage(Stage::Microtask);
@@ -157,9 +153,21 @@ impl<'a> Dispatcher<'a> {
                 progress.set_stage(Stage::Tick);
                 self.end_of_checkpoint()?;
             }
+            next = Stage::Tick;
         }
         progress.set_stage(Stage::Callback);
         executor.owe_nothing();
+        Ok(())
+    }
+
+    #[inline]
+    fn run_ticks(&self) -> Flow {
+        let state = self.state;
+        state.progress.set_stage(Stage::Tick);
+        while let Some(tick) = state.ticks.pop() {
+            tick.call(())?;
+            state.check_exit()?;
+        }
         Ok(())
     }
 

@@ -12,7 +12,9 @@
 //!   leaves its thread, so where that id is the current one, that thread is home.
 //!
 //! *The stage* is lent while `RUNNING` is set: to a poll, or to the drop of the future. Nobody else looks
-//! at it then. It is touched at home only, so neither future nor output is ever dropped elsewhere.
+//! at it then. It is touched at home only, so neither future nor output is ever dropped elsewhere. Until
+//! `DONE` is set there is the future in it, then the outcome. A task that is not done is `LIVING` or
+//! `RUNNING`: home refers to it.
 //!
 //! *The memory* lives as long as its references ([`Count`]): those of wakers and mail ([`TaskRef`]), and
 //! that of home, which lasts while one of the flags [`CLAIMS`] is set. When the last of these is cleared
