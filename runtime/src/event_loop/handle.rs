@@ -249,8 +249,8 @@ impl Handle {
 
     /// Says that it comes from another handle, which made it on its own.
     pub(crate) fn comes_from(&self, parent: &Handle) {
-        if let Some(location) = parent.created_at() {
-            self.state.registry.set_location(self.slot(), location);
+        if !parent.is_closed() {
+            self.state.registry.copy_location(parent.slot(), self.slot());
         }
     }
 

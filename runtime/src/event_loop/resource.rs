@@ -144,10 +144,12 @@ impl Registry {
         })
     }
 
-    /// Says that another call made it than the one that did.
-    pub(crate) fn set_location(&self, slot: usize, location: &'static Location<'static>) {
+    /// Says that the handle in the slot `to` was made by the call that made the one in `from`.
+    pub(crate) fn copy_location(&self, from: usize, to: usize) {
         self.entries.with(|entries| {
-            if let Some(entry) = entries.get_mut(slot) {
+            if let Some(location) = entries.get(from).map(|entry| entry.location)
+                && let Some(entry) = entries.get_mut(to)
+            {
                 entry.location = location;
             }
         });

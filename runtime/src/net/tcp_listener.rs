@@ -36,7 +36,16 @@ handle_type! {
     TcpListener, Listener<TcpListener>
 }
 
-listener!(TcpListener, TcpStream, SocketAddr, accept);
+listener!(
+    TcpListener,
+    TcpStream,
+    SocketAddr,
+    sys::accept,
+    sys::accept_nameless,
+    (),
+    Socket,
+    TcpStream::of_socket
+);
 
 /// Making listeners.
 impl TcpListener {
@@ -156,9 +165,4 @@ pub struct Dropped {
     pub local_addr: SocketAddr,
     /// Who it was.
     pub peer_addr: SocketAddr,
-}
-
-fn accept(listener: &Socket) -> io::Result<(Socket, SocketAddr)> {
-    let (socket, address) = sys::accept(listener)?;
-    Ok((socket, address.as_socket().ok_or_else(sys::invalid)?))
 }

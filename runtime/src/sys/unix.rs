@@ -1,11 +1,12 @@
 //! Linux, macOS and the BSDs.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
 /// What can be polled.
 pub(crate) use std::os::fd::AsFd as AsSource;
@@ -63,27 +64,36 @@ pub(crate) fn send_vectored(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Resu
 
 /// Accepts a connection; the socket does not block, and is closed on exec.
 #[cfg(not(target_vendor = "apple"))]
-pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SocketAddr)> {
+    use std::net::Ipv4Addr;
+
     use rustix::net::SocketFlags;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (socket, address) = retry(|| rustix::net::acceptfrom_with(listener, flags))?;
-    Ok((Socket::from(socket), sock_addr(address)))
+    let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+    // A socket that is no internet socket has no address of this kind.
+    Ok((Socket::from(socket), address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into())))
+}
+
+/// As [`accept`], without the peer's name, which takes a look-up. So one that is gone already is no error.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn accept_nameless(listener: &Socket) -> io::Result<Socket> {
+    use rustix::net::SocketFlags;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(Socket::from(retry(|| rustix::net::accept_with(listener, flags))?))
+}
+
+#[cfg(target_vendor = "apple")]
+pub(crate) fn accept_nameless(listener: &Socket) -> io::Result<Socket> {
+    Ok(accept(listener)?.0)
 }
 
 /// Accepts a connection; the socket does not block, and is closed on exec.
 #[cfg(target_vendor = "apple")]
-pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SocketAddr)> {
     let (socket, address) = listener.accept()?;
     socket.set_nonblocking(true)?;
-    Ok((socket, address))
-}
-
-#[cfg(not(target_vendor = "apple"))]
-fn sock_addr(address: Option<rustix::net::SocketAddrAny>) -> SockAddr {
-    use std::net::{Ipv4Addr, SocketAddr};
-    let address = address.and_then(|address| SocketAddr::try_from(address).ok());
-    // A socket that is no internet socket has no address of this kind.
-    address.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into()).into()
+    Ok((socket, address.as_socket().ok_or_else(crate::sys::invalid)?))
 }
 
 /// Whether a connect goes on in the background.

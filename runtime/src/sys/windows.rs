@@ -2,9 +2,10 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::windows::io::{AsRawSocket, OwnedSocket};
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
 /// What can be polled.
 pub(crate) use std::os::windows::io::AsSocket as AsSource;
@@ -58,10 +59,15 @@ pub(crate) fn send_vectored(mut socket: &Socket, slices: &[IoSlice<'_>]) -> io::
 }
 
 /// Accepts a connection; the socket does not block, and is not inherited.
-pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+pub(crate) fn accept(listener: &Socket) -> io::Result<(Socket, SocketAddr)> {
     let (socket, address) = listener.accept()?;
     socket.set_nonblocking(true)?;
-    Ok((socket, address))
+    Ok((socket, address.as_socket().ok_or_else(crate::sys::invalid)?))
+}
+
+/// The same where nobody asks for the peer's name; the system gives it even so.
+pub(crate) fn accept_nameless(listener: &Socket) -> io::Result<Socket> {
+    Ok(accept(listener)?.0)
 }
 
 /// Whether a connect goes on in the background.

@@ -167,6 +167,31 @@ fn an_accepting_task_takes_all_that_wait_in_one_iteration() {
 }
 
 #[test]
+fn after_connections_that_came_one_by_one_a_task_waits_for_each_of_many_at_first() {
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let (server, address) = listener();
+    let accepted = Rc::new(Cell::new(0));
+    let (accepting, count) = (server.clone(), accepted.clone());
+    spawn(async move {
+        while accepting.accept().await.is_ok() {
+            count.set(count.get() + 1);
+        }
+    });
+    lp.run_nowait().unwrap();
+    let _one = Peer::connect(address).unwrap();
+    run_until(&mut lp, || accepted.get() == 1);
+    let _peers: Vec<_> = (0..40).map(|_| Peer::connect(address).unwrap()).collect();
+    lp.run_nowait().unwrap();
+    assert_eq!(accepted.get(), 2, "to ask for another was in vain before");
+    run_until(&mut lp, || accepted.get() == 33);
+    lp.run_nowait().unwrap();
+    assert_eq!(accepted.get(), 41, "and is worth it now");
+    server.close();
+    assert!(!lp.run().unwrap());
+}
+
+#[test]
 fn several_accepting_tasks_share_the_connections() {
     let (mut lp, _, _guard) = start();
     let _here = lp.enter();

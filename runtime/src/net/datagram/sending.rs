@@ -80,9 +80,10 @@ impl<D: DatagramHandle> DatagramSocket<D> {
 
     /// In the closing phase: one request after the other ends as cancelled.
     pub(super) fn cancel_send(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
-        let error = Cancelled.into();
-        self.ask_queue(|queue| queue.fail_all(&error));
-        let (request, result) = self.ask_queue(|queue| queue.finished.pop_front())?;
+        let (request, result) = self.ask_queue(|queue| {
+            queue.fail_all(&Cancelled.into());
+            queue.finished.pop_front()
+        })?;
         Some(request.settle(result, d))
     }
 }

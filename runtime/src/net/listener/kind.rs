@@ -23,6 +23,8 @@ pub(crate) trait ListenerHandle: Sized + 'static {
     fn wrap(listener: Rc<Listener<Self>>) -> Self;
     fn listener(&self) -> &Rc<Listener<Self>>;
     fn accept(source: &Self::Source) -> io::Result<(Accepted<Self>, Self::Address)>;
+    /// The same where nobody asks for the address, which the system need not look up then.
+    fn accept_nameless(source: &Self::Source) -> io::Result<Accepted<Self>>;
     fn stream_of(lp: &LoopRef, accepted: Accepted<Self>) -> Self::Stream;
 }
 
@@ -30,11 +32,9 @@ pub(crate) trait ListenerHandle: Sized + 'static {
 pub(crate) type Accepted<L> = <<L as ListenerHandle>::Stream as StreamHandle>::Channel;
 
 /// Gives a handle type over [`Listener`] the methods of a listener. `$accept` is the system's call, on
-/// `$source`, a socket if nothing else is said; `$stream_of` makes a stream of what it gives.
+/// `$source`, a socket if nothing else is said, and `$accept_nameless` the one without the address, if there
+/// is one; `$stream_of` makes a stream of what it gives.
 macro_rules! listener {
-    ($name:ident, $stream:ident, $address:ty, $accept:path) => {
-        crate::net::listener::listener!($name, $stream, $address, $accept, ());
-    };
     ($name:ident, $stream:ident, $address:ty, $accept:path, $guard:ty) => {
         crate::net::listener::listener!(
             $name,
@@ -49,6 +49,21 @@ macro_rules! listener {
     (
         $name:ident, $stream:ident, $address:ty, $accept:path, $guard:ty, $source:ty,
         $stream_of:path
+    ) => {
+        crate::net::listener::listener!(
+            $name,
+            $stream,
+            $address,
+            $accept,
+            |source| $accept(source).map(|(accepted, _address)| accepted),
+            $guard,
+            $source,
+            $stream_of
+        );
+    };
+    (
+        $name:ident, $stream:ident, $address:ty, $accept:path, $accept_nameless:expr, $guard:ty,
+        $source:ty, $stream_of:path
     ) => {
         impl crate::net::listener::ListenerHandle for $name {
             type Stream = $stream;
@@ -70,6 +85,13 @@ macro_rules! listener {
                 $accept(source)
             }
 
+            fn accept_nameless(
+                source: &$source,
+            ) -> std::io::Result<crate::net::listener::Accepted<Self>> {
+                let accept: fn(&$source) -> _ = $accept_nameless;
+                accept(source)
+            }
+
             fn stream_of(
                 lp: &crate::event_loop::LoopRef,
                 accepted: crate::net::listener::Accepted<Self>,
@@ -83,7 +105,8 @@ macro_rules! listener {
             /// Calls `f` with each connection from now on. A second call replaces `f`.
             ///
             /// The listener is active, so the loop holds it, until it is closed. An error, even that of
-            /// the registration, is told to [`on_error`](Self::on_error).
+            /// the registration, is told to [`on_error`](Self::on_error). A connection whose peer is gone
+            /// already is one too, as in libuv: who reads is told.
             ///
             /// # Ordering
             /// In the poll phase; one connection of a listener in each iteration, as in libuv.
@@ -105,6 +128,10 @@ macro_rules! listener {
             }
 
             /// Waits for the next connection.
+            ///
+            /// # Ordering
+            /// A task that goes on accepting takes those that wait together in one iteration, unless they
+            /// came one by one lately: then it waits for each, as a callback does.
             ///
             /// # Errors
             /// `EALREADY` while, and as soon as, a callback listens; [`Closed`](crate::Closed), also if

@@ -1,5 +1,6 @@
 //! Listeners: the resource behind `TcpListener`, and how its connections are taken.
 
+mod backlog;
 mod incoming;
 mod kind;
 mod limit;

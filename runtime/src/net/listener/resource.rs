@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::ListenerHandle;
+use super::backlog::Backlog;
 use super::limit::Limit;
-use super::{Accepted, ListenerHandle};
 use crate::base::clock::saturating_ns;
 use crate::base::{CallbackSlot, Key, Waiter, Wakers};
 use crate::error::{Outcome, Result};
@@ -43,6 +44,7 @@ pub(crate) struct Listener<L: ListenerHandle> {
     on_error: CallbackSlot<OnError<L>>,
     is_listening: Cell<bool>,
     acceptors: Wakers,
+    backlog: Backlog,
     /// Set while it pauses since it can't accept.
     paused: Cell<Option<Key>>,
     /// An error was told, and no connection accepted since.
@@ -75,6 +77,7 @@ impl<L: ListenerHandle> Listener<L> {
             on_error: CallbackSlot::default(),
             is_listening: Cell::new(false),
             acceptors: Wakers::default(),
+            backlog: Backlog::default(),
             paused: Cell::new(None),
             has_failed: Cell::new(false),
             untold: Cell::new(None),
@@ -92,6 +95,8 @@ impl<L: ListenerHandle> Listener<L> {
         let f = Box::new(move |listener: &L, socket| f(listener, socket).into_result());
         drop(self.on_connection.set(f));
         self.is_listening.set(true);
+        // While a callback is there; tasks that wait hold it themselves.
+        self.handle.hold(true);
         // Tasks that wait are told: EALREADY.
         self.acceptors.wake();
         self.update();
@@ -143,7 +148,7 @@ impl<L: ListenerHandle> Listener<L> {
         self.paused.get().is_some()
     }
 
-    /// Brings interest, liveness and ownership in line with what is wanted.
+    /// Brings interest and liveness in line with what is wanted.
     fn update(self: &Rc<Self>) {
         if self.handle.is_closing() {
             return;
@@ -156,7 +161,6 @@ impl<L: ListenerHandle> Listener<L> {
             self.tell_later(error);
         }
         self.handle.set_active(is_wanted);
-        self.handle.hold(self.is_listening.get());
     }
 
     fn ask_for_nothing(&self) {
@@ -164,10 +168,10 @@ impl<L: ListenerHandle> Listener<L> {
     }
 
     /// Accepts the next connection that is worth the name: one that was gone before it was accepted
-    /// is skipped.
-    fn accept(&self) -> io::Result<(Accepted<L>, L::Address)> {
+    /// is skipped, where the system says so.
+    fn accept<A>(&self, accept: impl Fn(&L::Source) -> io::Result<A>) -> io::Result<A> {
         loop {
-            match self.with_source(L::accept) {
+            match self.with_source(&accept) {
                 Ok(accepted) => {
                     if self.has_failed.replace(false) {
                         keep_spare(self.handle.state());
@@ -211,6 +215,7 @@ impl<L: ListenerHandle> Listener<L> {
     /// A connection waits, as the system says.
     fn readable(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
         if !self.is_listening.get() {
+            self.backlog.is_reported();
             if self.acceptors.is_empty() {
                 self.ask_for_nothing();
                 return Ok(());
@@ -219,9 +224,14 @@ impl<L: ListenerHandle> Listener<L> {
             self.update();
             return d.checkpoint();
         }
-        match self.accept() {
-            Ok((socket, peer)) if self.is_full() => self.drop_connection(socket, peer, d),
-            Ok((socket, _)) => {
+        if self.is_full() {
+            return match self.accept(L::accept) {
+                Ok((socket, peer)) => self.drop_connection(socket, peer, d),
+                Err(error) => self.accept_failed(error, d),
+            };
+        }
+        match self.accept(L::accept_nameless) {
+            Ok(socket) => {
                 let socket = self.admit(socket);
                 let listener = L::wrap(self);
                 let Some(mut callback) = listener.listener().on_connection.take() else {
@@ -231,19 +241,27 @@ impl<L: ListenerHandle> Listener<L> {
                 drop(callback);
                 d.done(result)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) if sys::is_exhausted(&error) => {
+            Err(error) => self.accept_failed(error, d),
+        }
+    }
+
+    /// Nothing was accepted for the callback.
+    #[inline(never)]
+    fn accept_failed(self: Rc<Self>, error: io::Error, d: &mut Dispatcher<'_>) -> Flow {
+        match error {
+            error if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            error if sys::is_exhausted(&error) => {
                 if self.shed() {
                     self.tell(error, d)
                 } else {
                     Ok(())
                 }
             }
-            Err(_) if self.has_failed.replace(true) => {
+            _ if self.has_failed.replace(true) => {
                 self.pause();
                 Ok(())
             }
-            Err(error) => self.tell(error, d),
+            error => self.tell(error, d),
         }
     }
 
@@ -282,15 +300,18 @@ impl<L: ListenerHandle> Listener<L> {
             return Poll::Ready(Err(sys::already()));
         }
         std::task::ready!(coop::poll_proceed(cx));
-        while !self.is_paused() {
-            match self.accept() {
-                Ok((socket, peer)) if self.is_full() => {
+        while !self.is_paused() && self.backlog.may_have() {
+            match self.accept(L::accept) {
+                Ok((socket, peer)) => {
+                    self.backlog.gave_one();
+                    if !self.is_full() {
+                        return Poll::Ready(Ok((self.admit(socket), peer)));
+                    }
                     self.drop_connection_later(socket, peer);
                     // Who accepts goes on, but not for ever.
                     std::task::ready!(coop::poll_proceed(cx));
                 }
-                Ok((socket, peer)) => return Poll::Ready(Ok((self.admit(socket), peer))),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.backlog.was_empty(),
                 Err(error) if sys::is_exhausted(&error) => {
                     if self.shed() {
                         self.tell_later(error);

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
 use super::queue::{Entry, Load, Owner, Writing};
-use super::resource::{BUSY, FAILED, IDLE, QUEUED, Stream, WRITE_ENDED, WRITE_ONLY};
+use super::resource::{BUSY, FAILED, IDLE, QUEUED, RARE, Stream, WRITE_ENDED, WRITE_ONLY};
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of, stand_in_line};
 use crate::reactor::Interest;
@@ -420,6 +420,10 @@ impl<S: StreamHandle> Stream<S> {
 
     /// In the closing phase: one request after the other ends as cancelled.
     pub(crate) fn cancel_write(&self, d: &mut Dispatcher<'_>) -> Option<Flow> {
+        // Most streams have queued nothing in their life: no error is made for them.
+        if !self.has(RARE) {
+            return None;
+        }
         let error = self.handle().ending().unwrap_or_else(|| Cancelled.into());
         self.ask_writing(|writing| writing.fail(&error));
         let (request, result) = self.ask_writing(|writing| writing.finished.pop_front())?;

@@ -9,7 +9,7 @@ use bench::args::Args;
 use bench::contender;
 
 use crate::budgets::{Gate, Operations};
-use crate::client::{Client, free_port};
+use crate::client::{Client, free_port, open_and_wait};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -56,17 +56,24 @@ pub(crate) fn count(gate: &Gate, operations: Operations) -> u64 {
     match operations {
         Operations::InProcess(count) => run(&format!("{} --n {count}", gate.run), counter),
         Operations::OverConnections { connections, rounds } => {
-            let port = free_port();
-            let line = format!("{} --port {port}", gate.run);
-            // It serves until the process ends.
-            thread::spawn(move || run(&line, counter));
-            let mut client = Client::connect(port, connections);
+            let mut client = Client::connect(serve(gate, counter), connections);
             client.talk(rounds);
             // Before the connections close, which is not what is counted.
             return counter.load(SeqCst);
         }
+        Operations::Connections { at_once, rounds } => {
+            open_and_wait(serve(gate, counter), at_once, rounds);
+        }
     }
     counter.load(SeqCst)
+}
+
+/// Starts a server, which serves until the process ends, and gives its port.
+fn serve(gate: &Gate, counter: &'static AtomicU64) -> u16 {
+    let port = free_port();
+    let line = format!("{} --port {port}", gate.run);
+    thread::spawn(move || run(&line, counter));
+    port
 }
 
 fn run(line: &str, counter: &'static AtomicU64) {

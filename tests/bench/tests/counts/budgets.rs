@@ -36,6 +36,8 @@ pub(crate) struct Gate {
     peers: BTreeMap<String, f64>,
     /// Connections of a server; `None` for what runs by itself.
     connections: Option<u64>,
+    /// So many are opened at once, for a server that closes them.
+    at_once: Option<u64>,
     /// Operations of the shorter and the longer run; for a server, of each connection.
     few: u64,
     many: u64,
@@ -48,13 +50,16 @@ pub(crate) enum Operations {
     InProcess(u64),
     /// On each connection, one after the other.
     OverConnections { connections: u64, rounds: u64 },
+    /// Connections: so many at once, so often.
+    Connections { at_once: u64, rounds: u64 },
 }
 
 impl Operations {
     pub(crate) fn total(self) -> u64 {
         match self {
             Self::InProcess(count) => count,
-            Self::OverConnections { connections, rounds } => connections * rounds,
+            Self::OverConnections { connections: each, rounds }
+            | Self::Connections { at_once: each, rounds } => each * rounds,
         }
     }
 }
@@ -69,9 +74,10 @@ impl Gate {
     }
 
     fn operations(&self, count: u64) -> Operations {
-        match self.connections {
-            Some(connections) => Operations::OverConnections { connections, rounds: count },
-            None => Operations::InProcess(count),
+        match (self.connections, self.at_once) {
+            (Some(connections), _) => Operations::OverConnections { connections, rounds: count },
+            (None, Some(at_once)) => Operations::Connections { at_once, rounds: count },
+            (None, None) => Operations::InProcess(count),
         }
     }
 
@@ -91,6 +97,7 @@ impl Gate {
                 .map(|(peer, figure)| (peer.clone(), number(figure)))
                 .collect(),
             connections: whole("connections"),
+            at_once: whole("at_once"),
             few: whole("few").expect("`few`"),
             many: whole("many").expect("`many`"),
         }

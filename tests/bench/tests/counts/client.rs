@@ -48,6 +48,17 @@ impl Client {
     }
 }
 
+/// Opens so many connections at once, so often, and waits each time until the server has closed them. The
+/// first time is the server's start.
+pub(crate) fn open_and_wait(port: u16, at_once: u64, rounds: u64) {
+    for _ in 0..=rounds {
+        let streams: Vec<_> = (0..at_once).map(|_| connect(port)).collect();
+        for mut stream in streams {
+            assert_eq!(stream.read(&mut [0]).expect("the server closes"), 0);
+        }
+    }
+}
+
 fn hear(stream: &mut TcpStream) {
     let mut answer = [0; MESSAGE.len()];
     stream.read_exact(&mut answer).expect("the server answers");

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::budgets::{Gate, Operations};
-use crate::client::{Client, free_port};
+use crate::client::{Client, free_port, open_and_wait};
 
 const CONTENDER: &str = env!("CARGO_BIN_EXE_contender");
 
@@ -69,12 +69,14 @@ fn run(mut tool: Command, gate: &Gate, operations: Operations) {
             assert!(status.expect("the tool is there").success(), "{} failed", gate.of);
         }
         Operations::OverConnections { connections, rounds } => {
-            let port = free_port();
-            tool.args(["--port", &port.to_string(), "--seconds", "300"]);
-            let server = tool.spawn();
-            let server = Server(server.expect("the tool is there"));
+            let (server, port) = Server::start(tool);
             let mut client = Client::connect(port, connections);
             client.talk(rounds);
+            server.end();
+        }
+        Operations::Connections { at_once, rounds } => {
+            let (server, port) = Server::start(tool);
+            open_and_wait(port, at_once, rounds);
             server.end();
         }
     }
@@ -84,6 +86,13 @@ fn run(mut tool: Command, gate: &Gate, operations: Operations) {
 struct Server(Child);
 
 impl Server {
+    /// Starts a server by `tool`, at the port that it gives.
+    fn start(mut tool: Command) -> (Self, u16) {
+        let port = free_port();
+        tool.args(["--port", &port.to_string(), "--seconds", "300"]);
+        (Self(tool.spawn().expect("the tool is there")), port)
+    }
+
     /// Ends the server, and waits until the tool has written its report.
     fn end(mut self) {
         self.terminate();
