@@ -49,13 +49,15 @@ impl Node {
     }
 }
 
+/// The node comes last: most who look at an entry, as at one of Node's lists, need not fetch it.
 #[derive(Debug)]
+#[repr(C)]
 struct Entry<T> {
+    value: T,
     /// Its serial is `NO_SERIAL` while the entry is stopped.
     rank: Rank,
     /// The rank of its node, never later than `rank`; with `NO_SERIAL` it has no node.
     node: Rank,
-    value: T,
 }
 
 impl<T> Entry<T> {

@@ -80,20 +80,21 @@ impl<T> Timer<T> {
 }
 
 /// A timer that is set. A million of them are walked in the order they fall due, so that each is a cache
-/// miss: it is kept small.
+/// miss: it is kept small, and what its neighbours change lies together.
+#[repr(C)]
 struct Entry<T> {
+    /// Its neighbours in the list, while it is armed. The first one's `previous` means nothing.
+    previous: u32,
+    next: u32,
+    /// The record of its duration.
+    list: u32,
+    kind: Kind,
+    place: Place,
+    is_ref: bool,
     /// What it does; out while it runs.
     action: Option<T>,
     /// When it was armed.
     start: u64,
-    /// The record of its duration.
-    list: u32,
-    /// Its neighbours in the list, while it is armed. The first one's `previous` means nothing.
-    previous: u32,
-    next: u32,
-    kind: Kind,
-    place: Place,
-    is_ref: bool,
     origin: Origin,
 }
 
