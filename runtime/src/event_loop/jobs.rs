@@ -23,7 +23,7 @@ use super::liveness::add;
 use super::{Dispatcher, Flow, State};
 use crate::base::{Arena, Guarded, InlineFn, Key};
 use crate::error::Uncaught;
-use crate::pool::{self, Job, Lane, Pool, Refused, Steps, Ticket};
+use crate::pool::{self, Job, Lane, Pool, Refused, Steps, Telling, Ticket};
 use crate::task::job::{Ended, JobOwner, OnEnd, Undone};
 use crate::task::mail::{Completion, LoopAddress};
 use crate::task::{Executor, keep};
@@ -233,7 +233,7 @@ impl State {
     /// Ends a job that is not run, by mail as if it were done.
     fn fail(&self, key: Key, undone: Undone) {
         // Refused by a loop that is gone, which has told everybody.
-        let _ = self.sending.completed(Completion::Undone(Box::new((key, undone))));
+        let _ = self.sending.completed(Completion::Undone(Box::new((key, undone))), Telling::Now);
     }
 
     /// The loop need not stay alive for the job.

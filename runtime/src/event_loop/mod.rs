@@ -29,6 +29,7 @@ mod life;
 mod liveness;
 mod loop_ref;
 mod main_future;
+mod naps;
 mod phases;
 mod poll;
 mod progress;

@@ -130,8 +130,12 @@ fn block(state: &State, timeout: Option<Duration>) -> Result {
         // The order matters: see `reactor::Wakeup`.
         wakeup.set_asleep();
         let now = if wakeup.has_mail() { Some(Duration::ZERO) } else { left };
-        let waited = state.poller.wait(now);
+        let nap = state.begin_nap(now);
+        let waited = state.poller.wait(nap.or(now));
         wakeup.set_awake();
+        if nap.is_some() {
+            state.end_nap();
+        }
         waited?;
         // A wake-up that was answered already, or a system signal, ends no wait.
         if state.poller.has_events() || wakeup.has_mail() {
@@ -168,6 +172,7 @@ fn jump(state: &State, timeout: Option<Duration>) -> Option<Duration> {
 fn collect_mail(state: &State) {
     let mailbox = &state.mailbox;
     state.sending.collect(mailbox);
+    state.naps.came_home(mailbox.completed.len());
     if mailbox.signalled.is_empty() {
         return;
     }

@@ -12,6 +12,7 @@ use super::dispatcher::Exiting;
 use super::jobs::Jobs;
 use super::life::Hooks;
 use super::liveness::{Liveness, Main};
+use super::naps::Naps;
 use super::progress::Progress;
 use super::resource::Registry;
 use super::signals::Signals;
@@ -92,6 +93,7 @@ pub(crate) struct State {
     pub(super) closing: LocalQueue<Closing>,
     pub(super) closing_now: LocalQueue<Closing>,
     pub(super) jobs: Jobs,
+    pub(super) naps: Naps,
     /// The handles that connect, of those connects whose id was asked for. An entry ends with its
     /// request. A loop that ends does not wait for these.
     pub(crate) connects: Guarded<Arena<HandleKey>>,
@@ -149,6 +151,7 @@ impl State {
             closing: LocalQueue::default(),
             closing_now: LocalQueue::default(),
             jobs: Jobs::default(),
+            naps: Naps::default(),
             connects: Guarded::default(),
             hooks: Hooks::default(),
             stop: Cell::new(false),

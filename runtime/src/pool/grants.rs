@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::job::{self, Job};
+use super::job::{self, Job, Telling};
 
 /// The jobs of those who have got room, as far as they are not home.
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl Grants {
 fn bring_home(mut job: Box<dyn Job>) {
     job.run();
     let refused = match job.find_home() {
-        Some(home) => home.done(job).err(),
+        Some(home) => home.done(job, Telling::Now).err(),
         None => Some(job),
     };
     refused.into_iter().for_each(job::discard);

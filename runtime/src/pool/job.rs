@@ -60,8 +60,21 @@ impl Address for Nowhere {
 
 /// Where jobs go when they are done.
 pub(crate) trait Home: Send + Sync {
-    /// Called by the worker. The job comes back if nobody is at home.
-    fn done(&self, job: Box<dyn Job>) -> Result<(), Box<dyn Job>>;
+    /// Called by the worker. The job comes back if nobody is at home. Else it says what it made of `telling`:
+    /// after `Together` it is owed a [`tell`](Self::tell).
+    fn done(&self, job: Box<dyn Job>, telling: Telling) -> Result<Telling, Box<dyn Job>>;
+
+    /// Says that jobs are here which it was not told of.
+    fn tell(&self);
+}
+
+/// When a home is told of a job that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    Now,
+    /// With some more, if it can wait for a moment, and looks by itself if that becomes long: the next job may
+    /// take any time.
+    Together,
 }
 
 /// Makes a job of `work`.

@@ -25,10 +25,12 @@
 //! - A worker takes one job at a time. The jobs of a share would wait for one another: one that opens
 //!   a FIFO would keep the one that opens its other end from ever running. That all lie within reach of
 //!   all is why the lanes have a front, and not each worker a share.
-//! - A job that is done goes home at once, by itself: nobody knows how long the next one takes.
+//! - A job that is done goes home at once, by itself: nobody knows how long the next one takes. Its home may be told
+//!   of it a little later, together with others: see [`courier`].
 //!
 //! The pool knows no loop: what a job answers, and to whom, is up to its home.
 
+mod courier;
 mod grants;
 mod job;
 mod lanes;
@@ -46,7 +48,7 @@ mod worker;
 use std::sync::{Arc, OnceLock};
 use std::{fmt, io};
 
-pub(crate) use job::{Address, Home, Job, job, result};
+pub(crate) use job::{Address, Home, Job, Telling, job, result};
 pub(crate) use lanes::{Lane, Ticket};
 pub use metrics::{LaneMetrics, PoolMetrics, Times};
 pub(crate) use steps::Steps;
@@ -80,7 +82,8 @@ use worker::Crew;
 /// begins when 64 of the others went before it while it waited, or one name was looked up. Names have half
 /// of the threads at most, rounded up. In libuv and Node all stand in one queue.
 ///
-/// Results come home in the order the jobs were done.
+/// Results come home in the order the jobs were done. A loop that sleeps is woken for each; unless a thread goes
+/// straight from one job to the next, and jobs are short: then for up to 16 at a time, at most 1 ms late.
 ///
 /// # Examples
 /// A job queues another one, and tells its loop:

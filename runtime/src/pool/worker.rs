@@ -22,8 +22,9 @@ use std::{fmt, io, thread};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::courier::Courier;
 use super::grants::Grants;
-use super::job::{self, Home, Job};
+use super::job::Job;
 use super::lanes::{Back, Front, Lane, Taken, Ticket, Which};
 use super::metrics::PoolMetrics;
 use super::tally::Tally;
@@ -362,29 +363,30 @@ impl Crew {
 
     /// The life of a worker.
     fn work(&self, tally: &Tally) {
-        let mut last = LastHome::default();
-        let mut next = self.look(Before::Away, &mut last);
+        let mut courier = Courier::default();
+        let mut next = self.look(Before::Away, &mut courier);
         while let Some(Taken { mut job, lane }) = next {
+            courier.before(lane);
             tally.begins(lane);
             job.run();
             tally.done(lane);
-            last.bring(job);
+            courier.bring(job, lane);
             next = match lane {
-                Lane::Slow => self.look(Before::SlowJob, &mut last),
-                Lane::Fast | Lane::Cpu => self.next(&mut last),
+                Lane::Slow => self.look(Before::SlowJob, &mut courier),
+                Lane::Fast | Lane::Cpu => self.next(&mut courier),
             };
         }
     }
 
     /// The next job after one that was not slow.
-    fn next(&self, last: &mut LastHome) -> Option<Taken> {
+    fn next(&self, courier: &mut Courier) -> Option<Taken> {
         let mut front = self.front.lock();
         let must_look =
             front.room.has_waiting() || front.must_refill(self.has_urgent.load(Relaxed));
         let taken = if must_look { None } else { front.take() };
         let Some(taken) = taken else {
             drop(front);
-            return self.look(Before::Job, last);
+            return self.look(Before::Job, courier);
         };
         if taken.lane == Lane::Slow {
             let mut back = self.back.lock();
@@ -395,7 +397,7 @@ impl Crew {
     }
 
     /// Takes a job, or sleeps until there is one. `None`: no handle is left, and nothing to do.
-    fn look(&self, mut before: Before, last: &mut LastHome) -> Option<Taken> {
+    fn look(&self, mut before: Before, courier: &mut Courier) -> Option<Taken> {
         loop {
             let mut front = self.front.lock();
             let mut back = self.back.lock();
@@ -423,6 +425,8 @@ impl Crew {
             }
             if back.is_closing {
                 // Slow jobs that wait at their limit are for the workers that run slow jobs now.
+                drop((front, back));
+                courier.tell();
                 return None;
             }
             if before != Before::Away && back.on_the_way() == 0 {
@@ -430,6 +434,7 @@ impl Crew {
                 let seen = self.submitted.load(Relaxed);
                 let granted = self.grant(&mut front, &back);
                 drop((front, back));
+                courier.tell();
                 self.tell(granted);
                 self.linger(seen);
                 before = Before::Away;
@@ -441,9 +446,8 @@ impl Crew {
             if granted {
                 MutexGuard::unlocked(&mut back, || self.grants.bring());
             }
-            // Not while it sleeps, which may be for ever; and its end is foreign code.
-            if let Some(home) = last.home.take() {
-                MutexGuard::unlocked(&mut back, || drop(home));
+            if courier.is_out() {
+                MutexGuard::unlocked(&mut back, || courier.come_back());
             }
             while back.calls == 0 {
                 self.bell.wait(&mut back);
@@ -486,28 +490,6 @@ impl Entrance {
             self.calls += 1;
         }
         call
-    }
-}
-
-/// The home of the last job, which mostly is that of the next one.
-#[derive(Default)]
-struct LastHome {
-    address: u64,
-    home: Option<Arc<dyn Home>>,
-}
-
-impl LastHome {
-    /// Gives a job to its home.
-    #[inline]
-    fn bring(&mut self, job: Box<dyn Job>) {
-        if self.home.is_none() || self.address != job.address() {
-            *self = Self { address: job.address(), home: job.find_home() };
-        }
-        let refused = match &self.home {
-            Some(home) => home.done(job).err(),
-            None => Some(job),
-        };
-        refused.into_iter().for_each(job::discard);
     }
 }
 

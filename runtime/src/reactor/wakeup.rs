@@ -50,6 +50,11 @@ impl Wakeup {
         }
     }
 
+    /// The loop, awake, has found mail by itself, of which it was not told.
+    pub(crate) fn note_mail(&self) {
+        self.has_mail.store(true, SeqCst);
+    }
+
     /// Whether mail came since the last [`take_mail`](Self::take_mail).
     #[inline]
     pub(crate) fn has_mail(&self) -> bool {

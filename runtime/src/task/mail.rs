@@ -17,7 +17,7 @@ use super::TaskRef;
 use super::job::Undone;
 use crate::base::{Apart, Key, LocalQueue};
 use crate::error::Result;
-use crate::pool::{Address, Home, Job};
+use crate::pool::{Address, Home, Job, Telling};
 use crate::reactor::Wakeup;
 
 /// A closure that was posted by a [`Remote`](crate::Remote).
@@ -77,6 +77,8 @@ struct Bag {
     completed: VecDeque<Completion>,
     signalled: VecDeque<HandleKey>,
     mail: VecDeque<Mail>,
+    /// The loop sleeps for a moment, and looks at `completed` when it wakes: see `event_loop::naps`.
+    is_napping: bool,
     /// The loop is gone: nothing more is taken.
     is_closed: bool,
 }
@@ -102,37 +104,59 @@ impl Sending {
         Arc::new(Self { line: Apart(line) })
     }
 
-    /// Puts `letter` into a queue of the bag, and wakes the loop. It comes back if the loop is gone.
+    /// Puts `letter` into a queue of the bag, and wakes the loop; unless that naps, and may be told
+    /// of it together with others. It comes back if the loop is gone.
     fn put<T>(
         &self,
         queue: impl FnOnce(&mut Bag) -> &mut VecDeque<T>,
         letter: T,
-    ) -> std::result::Result<(), T> {
+        telling: Telling,
+    ) -> std::result::Result<Telling, T> {
         let mut bag = self.line.bag.lock();
         if bag.is_closed {
             return Err(letter);
         }
         queue(&mut bag).push_back(letter);
+        let may_wait = bag.is_napping && telling == Telling::Together;
         drop(bag);
+        if may_wait {
+            return Ok(Telling::Together);
+        }
         self.line.wakeup.notify();
-        Ok(())
+        Ok(Telling::Now)
     }
 
     /// A job of the loop has come to its end.
-    pub(crate) fn completed(&self, end: Completion) -> std::result::Result<(), Completion> {
-        self.put(|bag| &mut bag.completed, end)?;
+    pub(crate) fn completed(
+        &self,
+        end: Completion,
+        telling: Telling,
+    ) -> std::result::Result<Telling, Completion> {
+        let told = self.put(|bag| &mut bag.completed, end, telling)?;
         self.line.completed.notify_one();
-        Ok(())
+        Ok(told)
+    }
+
+    /// The loop is about to sleep, and looks for itself soon whether jobs have ended.
+    pub(crate) fn begin_nap(&self) {
+        self.line.bag.lock().is_napping = true;
+    }
+
+    /// The loop is awake: whether jobs have ended that it was not told of, or not yet.
+    pub(crate) fn end_nap(&self) -> bool {
+        let mut bag = self.line.bag.lock();
+        bag.is_napping = false;
+        !bag.completed.is_empty()
     }
 
     /// An `Async` was signalled, or lost its last sender. False: the loop is gone.
     pub(crate) fn signalled(&self, handle: HandleKey) -> bool {
-        self.put(|bag| &mut bag.signalled, handle).is_ok()
+        self.put(|bag| &mut bag.signalled, handle, Telling::Now).is_ok()
     }
 
     /// Anything else. The mail comes back if the loop is gone.
     pub(crate) fn mail(&self, mail: Mail) -> std::result::Result<(), Mail> {
-        self.put(|bag| &mut bag.mail, mail)
+        self.put(|bag| &mut bag.mail, mail, Telling::Now).map(drop)
     }
 
     /// Moves what came to the loop's own queues.
@@ -174,11 +198,23 @@ impl Sending {
 }
 
 impl Home for Sending {
-    fn done(&self, job: Box<dyn Job>) -> std::result::Result<(), Box<dyn Job>> {
-        self.completed(Completion::Job(job)).map_err(|refused| match refused {
+    fn done(
+        &self,
+        job: Box<dyn Job>,
+        telling: Telling,
+    ) -> std::result::Result<Telling, Box<dyn Job>> {
+        self.completed(Completion::Job(job), telling).map_err(|refused| match refused {
             Completion::Job(job) => job,
             Completion::Undone(_) => unreachable!("what comes back is what was sent"),
         })
+    }
+
+    fn tell(&self) {
+        // It may have looked by itself.
+        if self.line.bag.lock().completed.is_empty() {
+            return;
+        }
+        self.line.wakeup.notify();
     }
 }
 

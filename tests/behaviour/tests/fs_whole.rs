@@ -9,11 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
 use behaviour::Deadline;
+#[cfg(target_os = "linux")]
+use behaviour::tell;
 use fs_support::{TempDir, assert_names, both, both_done};
 use runtime::{Loop, fs};
 
 /// What a read takes before it looks whether it is to go on.
 const STEP: usize = 8 * 1024 * 1024;
+
+/// What is read by one call.
+const SMALL: usize = 64 * 1024;
 
 /// Several of them, and not a whole number.
 const LONG: usize = 2 * STEP + 7;
@@ -31,7 +36,9 @@ fn what_is_written_is_read() {
     let (mut lp, dir) = (Loop::new().unwrap(), TempDir::new());
     let _here = lp.enter();
     let path = dir.join("file");
-    for len in [0, 1, 4096, 1024 * 1024, STEP - 1, STEP, STEP + 1, 2 * STEP, LONG] {
+    let small = [0, 1, 4096, SMALL - 1, SMALL, SMALL + 1];
+    let large = [1024 * 1024, STEP - 1, STEP, STEP + 1, 2 * STEP, LONG];
+    for len in small.into_iter().chain(large) {
         let bytes = pattern(len);
         both_done(&mut lp, || fs::write(&path, &bytes));
         for read in both_done(&mut lp, || fs::read(&path)) {
@@ -245,6 +252,22 @@ mod linux {
         let limited = lp.block_on(fs::read_limited(path, 10)).unwrap_err();
         assert_eq!(limited.kind(), ErrorKind::FileTooLarge);
         assert_eq!(lp.block_on(fs::read("/dev/null")).unwrap(), b"");
+    }
+
+    /// The system says that it has 4,096 bytes.
+    #[test]
+    fn a_file_shorter_than_the_system_says_is_read_as_it_is() {
+        let _guard = Deadline::secs(20);
+        let mut lp = Loop::new().unwrap();
+        let _here = lp.enter();
+        let path = "/sys/devices/system/cpu/online";
+        let Ok(expected) = std::fs::read(path) else { return tell("skipped: there is no sysfs") };
+        assert!((expected.len() as u64) < std::fs::metadata(path).unwrap().len());
+        for read in both_done(&mut lp, || fs::read(path)) {
+            assert_eq!(read, expected);
+        }
+        let limited = lp.block_on(fs::read_limited(path, 4096)).unwrap();
+        assert_eq!(limited, expected);
     }
 
     #[test]

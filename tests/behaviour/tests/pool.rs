@@ -375,6 +375,29 @@ fn a_result_does_not_wait_for_the_next_job_of_its_thread() {
     }
 }
 
+#[test]
+fn a_loop_that_sleeps_hears_of_a_result_while_the_next_job_of_its_thread_goes_on() {
+    let _guard = Deadline::secs(60);
+    let pool = Pool::new(1);
+    // Each loop is new to it: one that has waited in vain does not let results wait.
+    for _ in 0..50 {
+        let mut lp = Loop::builder().pool(pool.clone()).build().unwrap();
+        let _here = lp.enter();
+        let (go, may_go) = mpsc::channel::<()>();
+        let is_asleep = Arc::new(Barrier::new(2));
+        let begins = is_asleep.clone();
+        spawn_blocking(move || {
+            begins.wait();
+            // By the end of this the loop has most likely fallen asleep.
+            (0..5_000).for_each(|_| std::hint::spin_loop());
+        })
+        .callback(move |_| go.send(()).unwrap());
+        spawn_blocking(move || may_go.recv().unwrap()).callback(|_| ());
+        set_immediate(move || drop(is_asleep.wait()));
+        lp.run().unwrap();
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn two_jobs_of_a_burst_that_wait_for_each_other_meet_if_there_are_two_threads() {

@@ -1,7 +1,7 @@
 //! The contender as a program, run by a tool that counts.
 
-use std::fs::{read_to_string, remove_file};
-use std::path::{Path, PathBuf};
+use std::fs::{create_dir, read_to_string, remove_dir_all};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio, id};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -30,14 +30,14 @@ fn is_there(tool: &str) -> Result<(), String> {
     found.map(drop).map_err(|error| format!("{tool}: {error}"))
 }
 
-/// Counts the user instructions of a run.
+/// Counts the user instructions of a run, those of the loop's thread: others may wait by turns that nobody counts.
 pub(crate) fn instructions(gate: &Gate, operations: Operations) -> u64 {
     let report = ReportFile::new();
     let mut tool = Command::new("valgrind");
-    tool.args(["--quiet", "--tool=callgrind"]);
+    tool.args(["--quiet", "--tool=callgrind", "--separate-threads=yes"]);
     tool.arg(format!("--callgrind-out-file={}", report.path().display()));
     run(tool, gate, operations);
-    let text = report.read();
+    let text = report.read_first_thread();
     let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
     totals.expect("callgrind's totals").parse().expect("a count")
 }
@@ -118,28 +118,35 @@ impl Drop for Server {
     }
 }
 
-/// Where a tool writes its report.
+/// Where a tool writes its report, and callgrind one for each thread besides.
 struct ReportFile(PathBuf);
 
 impl ReportFile {
     fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("bench-counts-{}-{}", id(), COUNT.fetch_add(1, Relaxed));
-        Self(std::env::temp_dir().join(name))
+        let directory = std::env::temp_dir().join(name);
+        create_dir(&directory).expect("a directory for the report");
+        Self(directory)
     }
 
-    fn path(&self) -> &Path {
-        &self.0
+    fn path(&self) -> PathBuf {
+        self.0.join("report")
     }
 
     fn read(&self) -> String {
-        read_to_string(&self.0).expect("the tool's report")
+        read_to_string(self.path()).expect("the tool's report")
+    }
+
+    /// That of the thread that `main` runs on.
+    fn read_first_thread(&self) -> String {
+        read_to_string(self.0.join("report-01")).expect("callgrind's report")
     }
 }
 
 impl Drop for ReportFile {
     fn drop(&mut self) {
         // It is in the temporary directory: what is left there goes some day.
-        let _ = remove_file(&self.0);
+        let _ = remove_dir_all(&self.0);
     }
 }
