@@ -12,7 +12,7 @@ use super::reading::OnRead;
 use crate::base::Wakers;
 use crate::error::Closed;
 use crate::event_loop::{
-    ActiveKind, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State,
+    ActiveKind, CLOSING, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State,
 };
 use crate::reactor::{Interest, Ready, Watched};
 use crate::sys;
@@ -122,7 +122,7 @@ impl<S: StreamHandle> Stream<S> {
     /// Whether, of `mask`, exactly `flags` are set, and the stream is open: one test of what is usual.
     #[inline]
     pub(super) fn is_just(&self, flags: u16, mask: u16) -> bool {
-        self.handle.own_flags() & mask == flags && !self.handle.is_closing()
+        self.handle.own_flags() & (mask | CLOSING) == flags
     }
 
     pub(crate) fn state(&self) -> &Rc<State> {
