@@ -10,7 +10,7 @@
 //!   Heap         deadlines                               moving or stopping one only notes it
 //!   WatchList    idle, prepare, check                    newest first, stable under change
 //!   Apart        what threads write to       on cache lines of its own
-//!   Wakers       tasks that wait for one thing           each once, in order
+//!   Wakers       tasks that wait, or a callback          each once, in order
 //! ```
 //!
 //! The one law of this crate is kept here: **no borrow is alive while foreign code runs**. Foreign

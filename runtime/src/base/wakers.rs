@@ -1,158 +1,237 @@
-//! The tasks that wait for one thing.
+//! Who waits for one thing: tasks, or a callback in their place.
 
 use std::cell::Cell;
-use std::num::NonZeroU64;
+use std::convert::Infallible;
+use std::mem::{forget, replace};
 use std::task::Waker;
 
-/// A list of wakers, woken in the order they came.
+/// A list of wakers, woken in the order they came; or a callback `C`, beside which no task waits.
 ///
-/// One task may wait several times, as in a `join!` of two reads. Nearly always there is none or one,
-/// so one is kept without a further allocation, and whom nobody ever waits for takes one word.
-#[derive(Default)]
-pub(crate) struct Wakers {
-    /// Made when first needed, and kept. Out of the cell while something is done to it, which is
-    /// nothing foreign.
-    list: Cell<Option<Box<List>>>,
+/// One task may wait several times, as in a `join!` of two reads. Nearly always there is none or one: that
+/// one is kept without an allocation, in the words that the callback would take.
+pub(crate) struct Wakers<C = Infallible>(Cell<Waiting<C>>);
+
+/// Each variant knows the last name that was given.
+enum Waiting<C> {
+    Nobody(Name),
+    Task(Name, Waker),
+    Tasks(Box<List>),
+    Callback(Name, C),
 }
 
+/// More than one, or what is left of them.
 struct List {
-    first: Option<Entry>,
-    /// A box of its own, since most lists have none: the list is small enough for 48 bytes then.
-    #[expect(clippy::box_collection, reason = "see above")]
-    others: Option<Box<Vec<Entry>>>,
-    last_name: NonZeroU64,
-}
-
-impl Default for List {
-    fn default() -> Self {
-        Self { first: None, others: None, last_name: NonZeroU64::MIN }
-    }
+    entries: Vec<Entry>,
+    last_name: Name,
 }
 
 struct Entry {
     waker: Waker,
-    /// That of the waiter; 0 is nobody's in particular.
-    name: u64,
+    name: Name,
 }
+
+/// The name of a registration. An odd one is a waiter's own, an even one nobody's in particular.
+///
+/// Names come again after 2^31 others. Who was woken, and not polled for so long, might take another's
+/// place then: eight bytes more for each connection would be too much for that.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Name(u32);
 
 /// A registration that can be renewed and taken back.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Waiter(NonZeroU64);
+pub(crate) struct Waiter(Name);
 
-impl Wakers {
+impl<C> Default for Wakers<C> {
+    fn default() -> Self {
+        Self(Cell::new(Waiting::Nobody(Name::default())))
+    }
+}
+
+impl<C> Wakers<C> {
+    /// Takes out who waits, to put it back at once: nothing foreign runs between.
+    #[inline]
+    fn take(&self) -> Waiting<C> {
+        self.0.replace(Waiting::Nobody(Name::default()))
+    }
+
+    #[inline]
+    fn put(&self, waiting: Waiting<C>) {
+        // Nobody is there since `take`: there is nothing to drop.
+        forget(self.0.replace(waiting));
+    }
+
     /// Registers `waker` for `waiter`, in the place of the one that is registered for it, if it still
     /// is. A waiter that is forgotten, not unregistered, waits until the next wake.
     #[inline]
     pub(crate) fn register(&self, waiter: &mut Option<Waiter>, waker: Waker) {
-        let mut list = self.list.take().unwrap_or_default();
-        if list.first.is_none() {
+        match self.take() {
             // The usual case: nobody else waits.
-            let name = list.new_name();
-            list.first = Some(Entry { waker, name: name.get() });
-            *waiter = Some(Waiter(name));
-            self.list.set(Some(list));
-        } else {
-            self.list.set(Some(list));
-            self.join(waiter, waker);
+            Waiting::Nobody(last) => {
+                let name = last.next_own();
+                *waiter = Some(Waiter(name));
+                self.put(Waiting::Task(name, waker));
+            }
+            others => self.join(others, waiter, waker),
         }
     }
 
     /// Registers `waker` where others wait.
-    fn join(&self, waiter: &mut Option<Waiter>, waker: Waker) {
-        let mut list = self.list.take().unwrap_or_default();
-        let known = waiter.as_ref().and_then(|waiter| list.find(|e| e.name == waiter.0.get()));
+    #[inline(never)]
+    fn join(&self, others: Waiting<C>, waiter: &mut Option<Waiter>, waker: Waker) {
+        let mut list = others.into_list();
+        let known = waiter.as_ref().and_then(|waiter| list.find(|entry| entry.name == waiter.0));
         let former = match known {
-            Some(entry) => Some(std::mem::replace(&mut entry.waker, waker)),
+            Some(entry) => Some(replace(&mut entry.waker, waker)),
             None => {
-                let name = list.new_name();
-                list.push(Entry { waker, name: name.get() });
-                *waiter = Some(Waiter(name));
+                *waiter = Some(Waiter(list.push(waker, Name::next_own)));
                 None
             }
         };
-        self.list.set(Some(list));
+        self.put(Waiting::Tasks(list));
         // When everything is back in its place: a waker's drop is foreign code.
         drop(former);
     }
 
     /// Registers `waker` until the next wake, once.
     pub(crate) fn register_once(&self, waker: Waker) {
-        let mut list = self.list.take().unwrap_or_default();
-        let spare = match list.find(|entry| entry.name == 0 && entry.waker.will_wake(&waker)) {
-            Some(_) => Some(waker),
-            None => {
-                list.push(Entry { waker, name: 0 });
-                None
+        let is_same = |name: Name, other: &Waker| !name.is_own() && other.will_wake(&waker);
+        match self.take() {
+            Waiting::Nobody(last) => self.put(Waiting::Task(last.next_of_nobody(), waker)),
+            Waiting::Task(name, first) if is_same(name, &first) => {
+                self.put(Waiting::Task(name, first));
             }
-        };
-        self.list.set(Some(list));
-        drop(spare);
+            others => {
+                let mut list = others.into_list();
+                if list.find(|entry| is_same(entry.name, &entry.waker)).is_none() {
+                    list.push(waker, Name::next_of_nobody);
+                }
+                self.put(Waiting::Tasks(list));
+            }
+        }
     }
 
     /// Forgets `waiter`. False if it was woken meanwhile.
-    #[inline]
     pub(crate) fn unregister(&self, waiter: Waiter) -> bool {
-        !self.is_empty() && self.remove(waiter)
-    }
-
-    fn remove(&self, waiter: Waiter) -> bool {
-        let Some(mut list) = self.list.take() else { return false };
-        let gone = list.remove(waiter.0.get());
-        self.list.set(Some(list));
+        let (left, gone) = match self.take() {
+            Waiting::Task(name, waker) if name == waiter.0 => (Waiting::Nobody(name), Some(waker)),
+            Waiting::Tasks(mut list) => {
+                let gone = list.remove(waiter.0);
+                (list.into_waiting(), gone)
+            }
+            others => (others, None),
+        };
+        self.put(left);
         gone.is_some()
     }
 
-    /// Wakes all, in order, and forgets them.
+    /// Wakes all tasks, in order, and forgets them.
     #[inline]
     pub(crate) fn wake(&self) {
-        let Some(mut list) = self.list.take() else { return };
-        let (first, others) = (list.first.take(), list.others.take());
-        self.list.set(Some(list));
-        if let Some(first) = first {
-            first.waker.wake();
-        }
-        if let Some(others) = others {
-            others.into_iter().for_each(|entry| entry.waker.wake());
+        match self.take() {
+            Waiting::Task(name, waker) => {
+                self.put(Waiting::Nobody(name));
+                waker.wake();
+            }
+            others => self.wake_all(others),
         }
     }
 
+    #[inline(never)]
+    fn wake_all(&self, others: Waiting<C>) {
+        let Waiting::Tasks(list) = others else { return self.put(others) };
+        self.put(Waiting::Nobody(list.last_name));
+        list.entries.into_iter().for_each(|entry| entry.waker.wake());
+    }
+
+    /// Whether no task waits.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        let Some(list) = self.list.take() else { return true };
-        let is_empty = list.first.is_none();
-        self.list.set(Some(list));
+        let waiting = self.take();
+        let is_empty = matches!(waiting, Waiting::Nobody(_) | Waiting::Callback(..));
+        self.put(waiting);
         is_empty
+    }
+
+    /// Puts `callback` there, unless somebody waits already: then it is given back.
+    #[inline]
+    pub(crate) fn put_callback(&self, callback: C) -> Option<C> {
+        match self.take() {
+            Waiting::Nobody(last) => {
+                self.put(Waiting::Callback(last, callback));
+                None
+            }
+            others => {
+                self.put(others);
+                Some(callback)
+            }
+        }
+    }
+
+    /// Takes the callback out.
+    #[inline]
+    pub(crate) fn take_callback(&self) -> Option<C> {
+        match self.take() {
+            Waiting::Callback(last, callback) => {
+                self.put(Waiting::Nobody(last));
+                Some(callback)
+            }
+            others => {
+                self.put(others);
+                None
+            }
+        }
+    }
+}
+
+impl<C> Waiting<C> {
+    fn into_list(self) -> Box<List> {
+        match self {
+            Self::Nobody(last_name) => Box::new(List { entries: Vec::new(), last_name }),
+            Self::Task(name, waker) => {
+                Box::new(List { entries: vec![Entry { waker, name }], last_name: name })
+            }
+            Self::Tasks(list) => list,
+            Self::Callback(..) => unreachable!("who registers has seen that there is no callback"),
+        }
     }
 }
 
 impl List {
-    fn new_name(&mut self) -> NonZeroU64 {
-        self.last_name = self.last_name.saturating_add(1);
-        self.last_name
-    }
-
     fn find(&mut self, is_it: impl FnMut(&&mut Entry) -> bool) -> Option<&mut Entry> {
-        let others = self.others.iter_mut().flat_map(|others| others.iter_mut());
-        self.first.iter_mut().chain(others).find(is_it)
+        self.entries.iter_mut().find(is_it)
     }
 
-    fn push(&mut self, entry: Entry) {
-        match self.first {
-            None => self.first = Some(entry),
-            Some(_) => self.others.get_or_insert_default().push(entry),
-        }
+    fn push(&mut self, waker: Waker, next: impl FnOnce(Name) -> Name) -> Name {
+        let name = next(self.last_name);
+        self.last_name = name;
+        self.entries.push(Entry { waker, name });
+        name
     }
 
     /// Takes an entry out; the others move up.
-    fn remove(&mut self, name: u64) -> Option<Entry> {
-        let others = self.others.as_deref_mut();
-        if self.first.as_ref().is_some_and(|entry| entry.name == name) {
-            let next = others.filter(|others| !others.is_empty()).map(|others| others.remove(0));
-            return std::mem::replace(&mut self.first, next);
-        }
-        let others = others?;
-        let at = others.iter().position(|entry| entry.name == name)?;
-        Some(others.remove(at))
+    fn remove(&mut self, name: Name) -> Option<Waker> {
+        let at = self.entries.iter().position(|entry| entry.name == name)?;
+        Some(self.entries.remove(at).waker)
+    }
+
+    fn into_waiting<C>(self: Box<Self>) -> Waiting<C> {
+        if self.entries.is_empty() { Waiting::Nobody(self.last_name) } else { Waiting::Tasks(self) }
+    }
+}
+
+impl Name {
+    #[inline]
+    fn next_own(self) -> Self {
+        Self((self.0 | 1).wrapping_add(2))
+    }
+
+    #[inline]
+    fn next_of_nobody(self) -> Self {
+        Self((self.0 | 1).wrapping_add(1))
+    }
+
+    fn is_own(self) -> bool {
+        self.0 & 1 == 1
     }
 }
 
@@ -179,7 +258,7 @@ mod tests {
     #[test]
     fn all_are_woken_in_order_and_who_comes_again_keeps_its_place() {
         let ([zero, one, two], woken) = wakers();
-        let wakers = Wakers::default();
+        let wakers = <Wakers>::default();
         assert!(wakers.is_empty());
         let [mut first, mut second, mut third] = [None, None, None];
         wakers.register(&mut first, zero.clone());
@@ -201,7 +280,7 @@ mod tests {
     #[test]
     fn who_waits_no_longer_is_not_woken() {
         let ([zero, one, two], woken) = wakers();
-        let wakers = Wakers::default();
+        let wakers = <Wakers>::default();
         let waiters = [zero, one.clone(), two.clone(), one].map(|waker| {
             let mut waiter = None;
             wakers.register(&mut waiter, waker);
@@ -217,9 +296,51 @@ mod tests {
     }
 
     #[test]
+    fn a_waiter_that_was_woken_does_not_take_the_place_of_another() {
+        let ([zero, one, two], woken) = wakers();
+        let wakers = Wakers::<()>::default();
+        let [mut first, mut second] = [None, None];
+        wakers.register(&mut first, zero.clone());
+        wakers.wake();
+        assert_eq!(woken(), [0]);
+        assert!(wakers.put_callback(()).is_none() && wakers.is_empty());
+        assert_eq!(wakers.take_callback(), Some(()));
+        wakers.register(&mut second, one);
+        wakers.register(&mut first, two);
+        wakers.wake();
+        assert_eq!(woken(), [1, 2], "also not after a callback");
+
+        wakers.register_once(zero.clone());
+        assert!(!wakers.unregister(second.unwrap()) && !wakers.is_empty());
+        wakers.wake();
+        assert_eq!(woken(), [0]);
+    }
+
+    #[test]
+    fn a_callback_and_tasks_exclude_each_other() {
+        let ([zero], woken) = wakers();
+        let wakers = Wakers::<u8>::default();
+        wakers.register_once(zero);
+        assert_eq!(wakers.put_callback(1), Some(1));
+        assert_eq!(wakers.take_callback(), None);
+        wakers.wake();
+        assert_eq!(woken(), [0]);
+        assert_eq!(wakers.put_callback(1), None);
+        assert_eq!(wakers.put_callback(2), Some(2));
+        wakers.wake();
+        assert_eq!(wakers.take_callback(), Some(1));
+    }
+
+    #[test]
+    fn a_callback_or_one_task_takes_three_words() {
+        let words = size_of::<Wakers<Box<dyn FnMut()>>>() / size_of::<usize>();
+        assert_eq!(words, 3);
+    }
+
+    #[test]
     fn a_forgotten_waiter_is_registered_once_for_each_task() {
         let ([zero, one], woken) = wakers();
-        let wakers = Wakers::default();
+        let wakers = <Wakers>::default();
         for _ in 0..3 {
             wakers.register_once(zero.clone());
             wakers.register_once(one.clone());

@@ -107,8 +107,13 @@ impl fmt::Display for Kind {
 
 const ACTIVE: u8 = 1;
 const REF: u8 = 2;
-const CLOSING: u8 = 4;
+/// See [`Kind::wakes_nothing`].
+const WAKES_NOTHING: u8 = 4;
 const CLOSED: u8 = 8;
+
+/// The handle was closed. It lies among the resource's own flags, so that what an event needs to know is
+/// one test.
+pub(crate) const CLOSING: u16 = 1 << 15;
 
 /// What every handle has; all handle types deref to it, and [`walk`](LoopRef::walk) shows it.
 ///
@@ -121,7 +126,7 @@ pub struct Handle {
     slot: u32,
     kind: Kind,
     flags: Cell<u8>,
-    /// Flags of the resource's own: there is room for them here.
+    /// Flags of the resource's own: there is room for them here. The highest is [`CLOSING`].
     own_flags: Cell<u16>,
 }
 
@@ -171,7 +176,7 @@ impl Handle {
             closed: Cell::new(None),
             slot: u32::try_from(slot).expect("fewer than 2^32 handles"),
             kind,
-            flags: Cell::new(REF),
+            flags: Cell::new(if kind.wakes_nothing() { REF | WAKES_NOTHING } else { REF }),
             own_flags: Cell::new(0),
         };
         let resource = Rc::new(make(handle));
@@ -180,7 +185,8 @@ impl Handle {
         drop(state.registry.set_link(slot, Link::Weak(weak)));
         if state.is_dead() {
             // Made on a loop that is gone: born closed, so that every start says so.
-            resource.handle().flags.set(CLOSING | CLOSED);
+            resource.handle().set_closing();
+            resource.handle().flags.set(CLOSED);
         }
         resource
     }
@@ -203,7 +209,11 @@ impl Handle {
     /// Whether it was closed; its close callback may be still to come.
     #[inline]
     pub fn is_closing(&self) -> bool {
-        self.has(CLOSING)
+        self.own_flags.get() & CLOSING != 0
+    }
+
+    fn set_closing(&self) {
+        self.own_flags.set(self.own_flags.get() | CLOSING);
     }
 
     /// Lets the handle keep the loop alive while it is active: the default.
@@ -297,7 +307,7 @@ impl Handle {
         HandleKey { slot: self.slot(), serial }
     }
 
-    /// The flags that the resource keeps here.
+    /// The flags that the resource keeps here, and [`CLOSING`], which it leaves as it is.
     #[inline]
     pub(crate) fn own_flags(&self) -> u16 {
         self.own_flags.get()
@@ -323,13 +333,23 @@ impl Handle {
         if self.state.is_dead() { LoopGone.into() } else { Closed.into() }
     }
 
+    #[inline]
     fn count(&self, by: isize) {
+        if self.flags.get() & (REF | WAKES_NOTHING) == REF {
+            add(&self.state.live.handles, by);
+        } else {
+            self.count_other(by);
+        }
+    }
+
+    /// The same, of one that is not usual.
+    #[cold]
+    #[inline(never)]
+    fn count_other(&self, by: isize) {
         let live = &self.state.live;
         if self.has(REF) {
             add(&live.handles, by);
-            if self.kind.wakes_nothing() {
-                add(&live.waiting_for_nothing, by);
-            }
+            add(&live.waiting_for_nothing, by);
         } else {
             add(&live.unref_handles, by);
         }
@@ -406,7 +426,7 @@ pub(crate) fn close(resource: &Rc<dyn Resource>) {
         return;
     }
     handle.set_active(false);
-    handle.set(CLOSING, true);
+    handle.set_closing();
     handle.state.close_later(Closing::Open(resource.clone()));
     let link = handle.state.registry.set_link(handle.slot(), Link::Strong(resource.clone()));
     // Last, since it wakes who waits, and a foreign waker may panic.
@@ -419,7 +439,7 @@ pub(crate) fn abandon(resource: &Rc<dyn Resource>) {
     let handle = resource.handle();
     if !handle.is_closing() {
         handle.set_active(false);
-        handle.set(CLOSING, true);
+        handle.set_closing();
         resource.release();
     }
     handle.set(CLOSED, true);

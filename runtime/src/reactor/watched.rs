@@ -42,10 +42,12 @@ impl<S: Source> Watched<S> {
                 mem::forget(self.0.replace(self.1.take()));
             }
         }
-        let lent = Lent(&self.source, self.source.take());
+        // Asked before the guard is there, and told by itself: so it takes nothing from what is usual.
+        let Some(source) = self.source.take() else { return Err(closed()) };
+        let lent = Lent(&self.source, Some(source));
         match &lent.1 {
             Some(source) => f(source),
-            None => Err(Closed.into()),
+            None => Err(closed()),
         }
     }
 
@@ -99,6 +101,12 @@ impl<S: Source> Watched<S> {
         }
         Some(source)
     }
+}
+
+#[cold]
+#[inline(never)]
+fn closed() -> io::Error {
+    Closed.into()
 }
 
 impl<S: Source> Drop for Watched<S> {

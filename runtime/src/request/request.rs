@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::mem::{ManuallyDrop, needs_drop, replace};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -45,14 +46,19 @@ use crate::task::job::{Ended, JobOwner};
 ///     Ok(())
 /// }
 /// ```
-pub struct Request<T: 'static>(Stage<T>);
+pub struct Request<T: 'static>(
+    /// Dropped by [`let_go`](Request::let_go) only, so that one which was done at once is let go by one
+    /// comparison: nearly every write of a server is.
+    ManuallyDrop<Stage<T>>,
+);
 
 enum Stage<T: 'static> {
+    /// The result was taken: nothing is left to do.
+    Taken,
     Done(io::Result<T>),
     Waiting(Rc<dyn Waiting<io::Result<T>>>),
     /// A job in the pool, which gives an `io::Result<T>`.
     Job(Rc<State>, Key),
-    Taken,
 }
 
 /// What a request that is not done yet waits for.
@@ -69,15 +75,20 @@ impl<T> Request<T> {
     /// A request that was done at once.
     #[inline]
     pub(crate) fn done(result: io::Result<T>) -> Self {
-        Self(Stage::Done(result))
+        Self::at(Stage::Done(result))
+    }
+
+    #[inline]
+    fn at(stage: Stage<T>) -> Self {
+        Self(ManuallyDrop::new(stage))
     }
 
     pub(crate) fn waiting(waiting: Rc<impl Waiting<io::Result<T>> + 'static>) -> Self {
-        Self(Stage::Waiting(waiting))
+        Self::at(Stage::Waiting(waiting))
     }
 
     pub(crate) fn of_job(state: Rc<State>, key: Key) -> Self {
-        Self(Stage::Job(state, key))
+        Self::at(Stage::Job(state, key))
     }
 
     /// Calls `f` with the result. Never from inside this call: what is done already calls back in the
@@ -150,7 +161,7 @@ impl<T> Request<T> {
     /// A job ends in the poll phase. A connect ends in the closing phase, at its place among the
     /// handles that were closed: the last one first.
     pub fn cancel(&self) -> bool {
-        match &self.0 {
+        match &*self.0 {
             Stage::Waiting(waiting) => waiting.cancel(),
             Stage::Job(state, key) => state.cancel_job(*key),
             Stage::Done(_) | Stage::Taken => false,
@@ -160,7 +171,7 @@ impl<T> Request<T> {
     /// A name by which it can be cancelled later; that of a request which [`cancel`](Self::cancel)
     /// can't stop does nothing.
     pub fn id(&self) -> RequestId {
-        match &self.0 {
+        match &*self.0 {
             Stage::Waiting(waiting) => waiting.id(),
             Stage::Job(state, key) => RequestId::of_job(state.id, *key),
             Stage::Done(_) | Stage::Taken => RequestId::DEAD,
@@ -169,7 +180,7 @@ impl<T> Request<T> {
 
     /// The loop of one whose result is still to come.
     pub(crate) fn under_way(&self) -> Option<&Rc<State>> {
-        match &self.0 {
+        match &*self.0 {
             Stage::Waiting(waiting) => {
                 Some(waiting.state()).filter(|_| !waiting.answer().is_settled())
             }
@@ -183,7 +194,7 @@ impl<T> Request<T> {
     where
         O: Onward<io::Result<T>> + Onward<Ended> + 'static,
     {
-        match &self.0 {
+        match &*self.0 {
             Stage::Waiting(waiting) => waiting.answer().pass_on(onward),
             Stage::Job(state, key) => state.pass_job_on(*key, onward),
             Stage::Done(_) | Stage::Taken => {}
@@ -196,12 +207,44 @@ impl<T> Request<T> {
     }
 
     /// Whether it was done at once, without an error.
+    #[inline]
     pub(crate) fn is_done_well(&self) -> bool {
-        matches!(&self.0, Stage::Done(Ok(_)))
+        matches!(&*self.0, Stage::Done(Ok(_)))
     }
 
+    #[inline]
     fn take(&mut self) -> Stage<T> {
-        std::mem::replace(&mut self.0, Stage::Taken)
+        replace(&mut *self.0, Stage::Taken)
+    }
+
+    /// Polls what was not done at once, or not well.
+    #[inline(never)]
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let polled = match &*self.0 {
+            Stage::Waiting(waiting) => waiting.answer().poll(cx),
+            Stage::Job(state, key) => state.poll_job(*key, cx).map(result_of),
+            Stage::Done(_) | Stage::Taken => match self.take() {
+                Stage::Done(result) => return Poll::Ready(result),
+                _ => panic!("a request was polled after it was done"),
+            },
+        };
+        if polled.is_pending() {
+            coop::made_no_progress();
+        } else {
+            self.take();
+        }
+        polled
+    }
+
+    /// Drops what it holds, and tells who carries it out that nobody wants the result.
+    #[inline(never)]
+    fn let_go(&mut self) {
+        let stage = self.take();
+        match &stage {
+            Stage::Waiting(waiting) => waiting.refuse(),
+            Stage::Job(state, key) => state.refuse_job(*key),
+            Stage::Done(_) | Stage::Taken => {}
+        }
     }
 }
 
@@ -227,45 +270,35 @@ impl<T> Unpin for Request<T> {}
 impl<T> Future for Request<T> {
     type Output = io::Result<T>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         std::task::ready!(coop::poll_proceed(cx));
-        match self.take() {
-            Stage::Done(result) => Poll::Ready(result),
-            Stage::Waiting(waiting) => {
-                let polled = waiting.answer().poll(cx);
-                if polled.is_pending() {
-                    coop::made_no_progress();
-                    self.0 = Stage::Waiting(waiting);
-                }
-                polled
-            }
-            Stage::Job(state, key) => {
-                let polled = state.poll_job(key, cx).map(result_of);
-                if polled.is_pending() {
-                    coop::made_no_progress();
-                    self.0 = Stage::Job(state, key);
-                }
-                polled
-            }
-            Stage::Taken => panic!("a request was polled after it was done"),
+        if self.is_done_well()
+            && let Stage::Done(result) = self.take()
+        {
+            return Poll::Ready(result);
         }
+        self.poll_rest(cx)
     }
 }
 
 impl<T> Drop for Request<T> {
     #[inline]
     fn drop(&mut self) {
-        match &self.0 {
-            Stage::Waiting(waiting) => waiting.refuse(),
-            Stage::Job(state, key) => state.refuse_job(*key),
-            Stage::Done(_) | Stage::Taken => {}
+        let has_nothing = match &*self.0 {
+            Stage::Taken => true,
+            Stage::Done(Ok(_)) => !needs_drop::<T>(),
+            _ => false,
+        };
+        if !has_nothing {
+            self.let_go();
         }
     }
 }
 
 impl<T> fmt::Debug for Request<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
+        f.write_str(match &*self.0 {
             Stage::Done(_) => "Request(done)",
             Stage::Waiting(waiting) if waiting.answer().is_settled() => "Request(done)",
             Stage::Job(state, key) if state.is_job_finished(*key) => "Request(done)",

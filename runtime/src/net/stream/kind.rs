@@ -118,7 +118,7 @@ macro_rules! byte_stream {
             /// # Cancel safety
             /// No bytes are lost: nothing was read.
             pub fn read(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
-                self.0.read_with(|channel| self.0.recv(channel, buffer))
+                self.0.read_with(|stream, channel| stream.recv(channel, buffer))
             }
 
             /// Waits until a read would find data, the end or an error.
@@ -129,7 +129,7 @@ macro_rules! byte_stream {
             /// # Cancel safety
             /// Nothing is lost.
             pub fn readable(&self) -> impl Future<Output = std::io::Result<()>> {
-                self.0.read_with(crate::sys::Channel::check_readable)
+                self.0.read_with(|_, channel| crate::sys::Channel::check_readable(channel))
             }
 
             /// Reads what is there, without waiting.
@@ -153,9 +153,9 @@ macro_rules! byte_stream {
                 let mut buffer = crate::net::stream::Lent::nothing();
                 let read = self
                     .0
-                    .read_with(|channel| {
+                    .read_with(|stream, channel| {
                         buffer = crate::net::stream::Lent::new(state);
-                        let read = self.0.recv(channel, &mut buffer);
+                        let read = stream.recv(channel, &mut buffer);
                         if read.is_err() {
                             // It waits now, and holds no buffer meanwhile.
                             buffer = crate::net::stream::Lent::nothing();
@@ -334,8 +334,7 @@ macro_rules! byte_stream {
                 cx: &mut std::task::Context<'_>,
                 buffer: &mut [u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                let enlist = crate::base::Wakers::register_once;
-                self.0.poll_read(cx, enlist, |channel| self.0.recv(channel, buffer))
+                self.0.poll_read(cx, None, |stream, channel| stream.recv(channel, buffer))
             }
         }
 
@@ -429,7 +428,7 @@ macro_rules! peekable {
             /// # Cancel safety
             /// Nothing is lost.
             pub fn peek(&self, buffer: &mut [u8]) -> impl Future<Output = std::io::Result<usize>> {
-                self.0.read_with(|socket| crate::sys::peek(socket, buffer))
+                self.0.read_with(|_, socket| crate::sys::peek(socket, buffer))
             }
         }
     };

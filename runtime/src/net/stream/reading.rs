@@ -4,14 +4,14 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::kind::StreamHandle;
 use super::resource::{
     CONNECTING, END_TOLD, FAILED, PAUSED, RARE, READ_ENDED, READABLE, READING, Stream, TAKES_FDS,
     WRITE_ONLY,
 };
-use crate::base::{Waiter, Wakers};
+use crate::base::Waiter;
 use crate::error::{Outcome, Result};
 use crate::event_loop::{Dispatcher, Flow, Resource, copy_of};
 use crate::reactor::{Interest, Ready};
@@ -30,22 +30,57 @@ impl<S: StreamHandle, F: Fn(&Rc<Stream<S>>)> Drop for Then<'_, S, F> {
     }
 }
 
-pub(super) type OnRead<S> = dyn FnMut(&S, io::Result<&[u8]>) -> Result;
+/// A read callback: it is given data, or an error. Not as one `Result`: so they come in registers.
+pub(super) type OnRead<S> = dyn FnMut(&S, &[u8], Option<io::Error>) -> Result;
 
 /// The read callback, out of its place to be called. It goes back, also after its panic, unless it was
 /// stopped or replaced meanwhile.
 struct LentReader<'a, S: StreamHandle> {
-    stream: &'a Stream<S>,
+    stream: &'a S,
     callback: Option<Box<OnRead<S>>>,
+}
+
+impl<S: StreamHandle> LentReader<'_, S> {
+    /// Gives it out if it does not go back.
+    #[inline]
+    fn put_back(mut self) -> Option<Box<OnRead<S>>> {
+        put_back(self.stream, self.callback.take()?)
+    }
 }
 
 impl<S: StreamHandle> Drop for LentReader<'_, S> {
     #[inline]
     fn drop(&mut self) {
-        let newer = self.stream.on_read.take();
-        let goes_back = newer.is_none() && self.stream.has(READING);
-        self.stream.on_read.set(if goes_back { self.callback.take() } else { newer });
+        if let Some(callback) = self.callback.take() {
+            put_back_by_panic(self.stream, callback);
+        }
     }
+}
+
+#[inline]
+fn put_back<S: StreamHandle>(stream: &S, callback: Box<OnRead<S>>) -> Option<Box<OnRead<S>>> {
+    let stream = stream.stream();
+    // A newer one keeps its place.
+    if stream.has(READING) { stream.readers.put_callback(callback) } else { Some(callback) }
+}
+
+/// By itself: so the way of a panic takes no room from the other one.
+#[cold]
+#[inline(never)]
+fn put_back_by_panic<S: StreamHandle>(stream: &S, callback: Box<OnRead<S>>) {
+    drop(put_back(stream, callback));
+}
+
+/// The end of a callback that was stopped or replaced while it ran.
+#[cold]
+#[inline(never)]
+fn discard<S: StreamHandle>(
+    callback: Box<OnRead<S>>,
+    result: Result,
+    d: &mut Dispatcher<'_>,
+) -> Flow {
+    drop(callback);
+    d.done(result)
 }
 
 impl<S: StreamHandle> Stream<S> {
@@ -54,15 +89,18 @@ impl<S: StreamHandle> Stream<S> {
         mut f: impl FnMut(&S, io::Result<&[u8]>) -> R + 'static,
     ) {
         // The one place that calls `f`, so that it can be inlined here.
-        let mut f: Box<OnRead<S>> = Box::new(move |stream, data| f(stream, data).into_result());
+        let mut f: Box<OnRead<S>> = Box::new(move |stream, data, error| {
+            f(stream, error.map_or(Ok(data), Err)).into_result()
+        });
         if let Err(error) = self.begin_reading() {
             // The callback gets all errors, and no call of the API calls back.
             let stream = S::wrap(self.clone());
-            return self.state().call_later(move || f(&stream, Err(error)));
+            return self.state().call_later(move || f(&stream, &[], Some(error)));
         }
-        let former = self.on_read.replace(Some(f));
+        let refused = self.readers.put_callback(f);
+        debug_assert!(refused.is_none(), "nobody reads: that was asked");
         self.update();
-        drop(former);
+        drop(refused);
     }
 
     fn begin_reading(self: &Rc<Self>) -> io::Result<()> {
@@ -83,12 +121,13 @@ impl<S: StreamHandle> Stream<S> {
     pub(crate) fn read_stop(self: &Rc<Self>) {
         if !self.handle().is_closing() {
             self.set(READING | PAUSED, false);
-            let callback = self.on_read.take();
+            let callback = self.readers.take_callback();
             self.update();
             drop(callback);
         }
     }
 
+    #[inline(never)]
     pub(crate) fn pause(self: &Rc<Self>) {
         self.set(PAUSED, true);
         self.update();
@@ -120,7 +159,7 @@ impl<S: StreamHandle> Stream<S> {
     }
 
     /// The same for a read callback of a stream without an idle timeout.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn call_reader(self: Rc<Self>, d: &mut Dispatcher<'_>) -> Flow {
         let stream = S::wrap(self);
         let me = stream.stream();
@@ -134,11 +173,14 @@ impl<S: StreamHandle> Stream<S> {
     /// Calls the read callback with what was read into the buffer.
     #[inline(always)] // twice: a call of its own would cost one echo in ten instructions
     fn hand_over(&self, stream: &S, read: usize, d: &mut Dispatcher<'_>) -> Flow {
-        let mut lent = LentReader { stream: self, callback: self.on_read.take() };
-        let Some(callback) = &mut lent.callback else { return Ok(()) };
-        let result = callback(stream, Ok(&d.buffer[..read]));
-        drop(lent);
-        d.done(result)
+        let Some(callback) = self.readers.take_callback() else { return Ok(()) };
+        let mut lent = LentReader { stream, callback: Some(callback) };
+        let callback = lent.callback.as_mut().expect("it was put there");
+        let result = callback(stream, &d.buffer[..read], None);
+        match lent.put_back() {
+            None => d.done(result),
+            Some(callback) => discard(callback, result, d),
+        }
     }
 
     /// Goes on behind a read, whatever it has brought.
@@ -175,7 +217,7 @@ impl<S: StreamHandle> Stream<S> {
         self.set(READ_ENDED | END_TOLD, true);
         self.ask_no_more_for(Interest::READABLE);
         let _then = Then(self, |stream| stream.close_if_over());
-        self.tell_reader(stream, Ok(&[]), d)
+        self.tell_reader(stream, None, d)
     }
 
     pub(crate) fn read_failed(
@@ -186,21 +228,21 @@ impl<S: StreamHandle> Stream<S> {
     ) -> Flow {
         let cause = copy_of(&error);
         let _then = Then(self, move |stream| stream.close_with(copy_of(&cause)));
-        self.tell_reader(stream, Err(error), d)
+        self.tell_reader(stream, Some(error), d)
     }
 
-    /// The last call of the read callback, which is out of its slot by then.
+    /// The last call of the read callback, which is out of its slot by then: the end, or an error.
     fn tell_reader(
         self: &Rc<Self>,
         stream: &S,
-        last: io::Result<&[u8]>,
+        error: Option<io::Error>,
         d: &mut Dispatcher<'_>,
     ) -> Flow {
         self.set(READING | PAUSED, false);
-        let callback = self.on_read.take();
+        let callback = self.readers.take_callback();
         self.update();
         let Some(mut callback) = callback else { return Ok(()) };
-        let result = callback(stream, last);
+        let result = callback(stream, &[], error);
         drop(callback);
         d.done(result)
     }
@@ -210,27 +252,31 @@ impl<S: StreamHandle> Stream<S> {
     #[inline(never)]
     pub(crate) fn readable_by_tasks(self: Rc<Self>, ready: Ready, d: &mut Dispatcher<'_>) -> Flow {
         self.set(READABLE, true);
-        if self.readers.is_empty() {
-            self.nobody_reads(ready);
-            return Ok(());
-        }
-        self.readers.wake();
         if self.has(CONNECTING | RARE) {
+            if self.readers.is_empty() {
+                return self.nobody_reads(ready);
+            }
+            self.readers.wake();
             self.update();
         } else {
-            // Nobody waits any more, and who owns it is not changed by that.
+            // It is active for those who wait to read, and for nothing else.
+            if !self.handle().is_active() {
+                return self.nobody_reads(ready);
+            }
             self.handle().set_active(false);
+            self.readers.wake();
         }
         d.checkpoint()
     }
 
     #[inline(never)]
-    fn nobody_reads(&self, ready: Ready) {
+    fn nobody_reads(&self, ready: Ready) -> Flow {
         self.ask_no_more_for(Interest::READABLE);
         if ready.is_error() && !self.has(READING) && !self.wants_to_write() {
             // An error can't be masked while anything is asked for.
             self.ask_no_more_for(Interest::READABLE | Interest::WRITABLE);
         }
+        Ok(())
     }
 
     /// Lets the reader know of an error that did not come from reading: in the pending phase, since no
@@ -258,34 +304,65 @@ impl<S: StreamHandle> Stream<S> {
 
     // --- tasks ---
 
-    /// Tries `read`; while that would block, `enlist`s the task and waits for readiness.
+    /// Tries `read`; while that would block, waits for readiness: as `waiter`, or as nobody in
+    /// particular.
     #[inline]
     pub(crate) fn poll_read<R>(
-        self: &Rc<Self>,
+        &self,
         cx: &mut Context<'_>,
-        enlist: impl FnOnce(&Wakers, Waker),
-        mut read: impl FnMut(&S::Channel) -> io::Result<R>,
+        waiter: Option<&mut Option<Waiter>>,
+        read: impl FnOnce(&Self, &S::Channel) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        if !self.is_just(0, READING | WRITE_ONLY) {
-            return Poll::Ready(Err(self.why_not_read()));
+        // One test of what is usual: there may be something, and nothing is in the way.
+        if self.is_just(READABLE, READING | WRITE_ONLY | READABLE)
+            && let Some(polled) = self.try_to_read(cx, read)
+        {
+            return polled;
         }
-        std::task::ready!(coop::poll_proceed(cx));
-        if self.has(READABLE) {
-            match self.with_channel(&mut read) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.set(READABLE, false);
-                }
-                result => {
-                    self.note_activity();
-                    return Poll::Ready(result);
-                }
-            }
-        }
-        coop::made_no_progress();
-        self.ask_for(Interest::READABLE)?;
-        enlist(&self.readers, keep(cx));
-        self.handle().set_active(true);
+        self.wait_to_read(cx, waiter)?;
         Poll::Pending
+    }
+
+    /// `None`: nothing is there.
+    #[inline(never)]
+    fn try_to_read<R>(
+        &self,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&Self, &S::Channel) -> io::Result<R>,
+    ) -> Option<Poll<io::Result<R>>> {
+        if coop::poll_proceed(cx).is_pending() {
+            return Some(Poll::Pending);
+        }
+        match self.with_channel(|channel| read(self, channel)) {
+            Ok(read) => {
+                self.note_activity();
+                Some(Poll::Ready(Ok(read)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.set(READABLE, false);
+                coop::made_no_progress();
+                None
+            }
+            Err(error) => Some(Poll::Ready(Err(error))),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_to_read(
+        &self,
+        cx: &Context<'_>,
+        waiter: Option<&mut Option<Waiter>>,
+    ) -> io::Result<()> {
+        if !self.is_just(0, READING | WRITE_ONLY) {
+            return Err(self.why_not_read());
+        }
+        self.ask_for(Interest::READABLE)?;
+        match waiter {
+            Some(waiter) => self.readers.register(waiter, keep(cx)),
+            None => self.readers.register_once(keep(cx)),
+        }
+        self.handle().set_active(true);
+        Ok(())
     }
 
     /// The error of who reads a closed stream, beside a callback, or from what is only written to.
@@ -298,7 +375,7 @@ impl<S: StreamHandle> Stream<S> {
     /// [`poll_read`](Self::poll_read) as a future: a dropped one waits no longer.
     pub(crate) fn read_with<R, F>(self: &Rc<Self>, read: F) -> Reading<'_, S, F>
     where
-        F: FnMut(&S::Channel) -> io::Result<R> + Unpin,
+        F: FnMut(&Stream<S>, &S::Channel) -> io::Result<R> + Unpin,
     {
         Reading { stream: self, waiter: None, read }
     }
@@ -326,12 +403,13 @@ impl<S: StreamHandle> Stream<S> {
             return Ok(0);
         }
         let read = channel.recv(buffer)?;
-        if read < buffer.len() {
+        if read == 0 {
+            if !buffer.is_empty() {
+                self.set(READ_ENDED | READABLE, true);
+            }
+        } else if read < buffer.len() {
             // All there was; what comes is reported.
-            self.set(READABLE, read == 0);
-        }
-        if read == 0 && !buffer.is_empty() {
-            self.set(READ_ENDED, true);
+            self.set(READABLE, false);
         }
         Ok(read)
     }
@@ -348,22 +426,32 @@ pub(crate) struct Reading<'a, S: StreamHandle, F> {
 impl<S, R, F> Future for Reading<'_, S, F>
 where
     S: StreamHandle,
-    F: FnMut(&S::Channel) -> io::Result<R> + Unpin,
+    F: FnMut(&Stream<S>, &S::Channel) -> io::Result<R> + Unpin,
 {
     type Output = io::Result<R>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { stream, waiter, read } = self.get_mut();
-        stream.poll_read(cx, |readers, waker| readers.register(waiter, waker), read)
+        stream.poll_read(cx, Some(waiter), read)
+    }
+}
+
+impl<S: StreamHandle, F> Reading<'_, S, F> {
+    #[inline(never)]
+    fn leave(&mut self) {
+        if self.waiter.take().is_some_and(|waiter| self.stream.readers.unregister(waiter)) {
+            self.stream.update();
+        }
     }
 }
 
 impl<S: StreamHandle, F> Drop for Reading<'_, S, F> {
     #[inline]
     fn drop(&mut self) {
-        if self.waiter.take().is_some_and(|waiter| self.stream.readers.unregister(waiter)) {
-            self.stream.update();
+        // Who was woken is registered no more; mostly nobody is then.
+        if self.waiter.is_some() && self.stream.handle().is_active() {
+            self.leave();
         }
     }
 }

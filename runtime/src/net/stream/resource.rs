@@ -12,7 +12,7 @@ use super::reading::OnRead;
 use crate::base::Wakers;
 use crate::error::Closed;
 use crate::event_loop::{
-    ActiveKind, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State,
+    ActiveKind, CLOSING, Dispatcher, Event, Flow, Handle, Kind, LoopRef, Resource, State,
 };
 use crate::reactor::{Interest, Ready, Watched};
 use crate::sys;
@@ -75,9 +75,8 @@ impl Directions {
 pub(crate) struct Stream<S: StreamHandle> {
     handle: Handle,
     pub(super) channel: Watched<S::Channel>,
-    /// The read callback; it is out while it runs.
-    pub(super) on_read: Cell<Option<Box<OnRead<S>>>>,
-    pub(super) readers: Wakers,
+    /// The read callback, which is out while it runs; or the tasks that wait to read.
+    pub(super) readers: Wakers<Box<OnRead<S>>>,
     pub(super) rare: Cell<Option<Box<Rare<S>>>>,
 }
 
@@ -100,7 +99,6 @@ impl<S: StreamHandle> Stream<S> {
             Self {
                 channel: Watched::new(&handle.state().poller, channel),
                 handle,
-                on_read: Cell::default(),
                 readers: Wakers::default(),
                 rare: Cell::default(),
             }
@@ -122,7 +120,7 @@ impl<S: StreamHandle> Stream<S> {
     /// Whether, of `mask`, exactly `flags` are set, and the stream is open: one test of what is usual.
     #[inline]
     pub(super) fn is_just(&self, flags: u16, mask: u16) -> bool {
-        self.handle.own_flags() & mask == flags && !self.handle.is_closing()
+        self.handle.own_flags() & (mask | CLOSING) == flags
     }
 
     pub(crate) fn state(&self) -> &Rc<State> {
@@ -309,7 +307,7 @@ impl<S: StreamHandle> Resource for Stream<S> {
 
     fn discard(&self) {
         self.set(READING | PAUSED, false);
-        drop(self.on_read.take());
+        drop(self.readers.take_callback());
         if let Some(rare) = self.rare.take() {
             self.set(RARE, false);
             rare.discard();

@@ -59,7 +59,13 @@ impl<S: StreamHandle> Stream<S> {
         self.ask_writing(|writing| writing.size)
     }
 
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
+        self.has(RARE) && self.is_queue_full()
+    }
+
+    #[inline(never)]
+    fn is_queue_full(&self) -> bool {
         self.ask_writing(|writing| writing.size > writing.high_water)
     }
 
@@ -91,13 +97,17 @@ impl<S: StreamHandle> Stream<S> {
             let sent = self.with_channel(|channel| channel.send(bytes));
             return match sent {
                 Ok(written) if written == bytes.len() => Request::done(Ok(())),
-                sent => self.go_on_writing(&[IoSlice::new(bytes)], sent),
+                sent => self.go_on_writing(bytes, sent),
             };
         }
-        self.write_vectored(&[IoSlice::new(bytes)])
+        self.write_any(bytes)
     }
 
     #[inline(never)]
+    fn write_any(self: &Rc<Self>, bytes: &[u8]) -> Request<()> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
     pub(crate) fn write_vectored(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Request<()> {
         let written = self.write_now(slices);
         self.request_rest(written, Box::default())
@@ -105,12 +115,9 @@ impl<S: StreamHandle> Stream<S> {
 
     /// The rest of a write whose first attempt did not do all of it.
     #[inline(never)]
-    fn go_on_writing(
-        self: &Rc<Self>,
-        slices: &[IoSlice<'_>],
-        sent: io::Result<usize>,
-    ) -> Request<()> {
-        let written = self.sent(sent).map(|written| rest_of(slices, written));
+    fn go_on_writing(self: &Rc<Self>, bytes: &[u8], sent: io::Result<usize>) -> Request<()> {
+        let slices = [IoSlice::new(bytes)];
+        let written = self.sent(sent).map(|written| rest_of(&slices, written));
         self.request_rest(written, Box::default())
     }
 
@@ -229,6 +236,8 @@ impl<S: StreamHandle> Stream<S> {
         }
     }
 
+    // Not into the callback, which writes far more often: so it needs fewer registers.
+    #[inline(never)]
     pub(crate) fn shutdown(self: &Rc<Self>) -> Request<()> {
         if let Err(error) = self.check_open() {
             return Request::done(Err(error));
@@ -271,7 +280,11 @@ impl<S: StreamHandle> Stream<S> {
         if self.handle().is_closing() {
             return;
         }
-        let f: Box<OnDrain<S>> = Box::new(move |stream| f(stream).into_result());
+        self.set_on_drain(Box::new(move |stream| f(stream).into_result()));
+    }
+
+    #[inline(never)]
+    fn set_on_drain(&self, f: Box<OnDrain<S>>) {
         let former = self.with_rare(|rare| rare.on_drain.replace(f));
         drop(former);
     }

@@ -88,7 +88,7 @@ impl UnixStream {
         buffer: &mut [u8],
         max_fds: usize,
     ) -> impl Future<Output = io::Result<(usize, ReceivedFds)>> {
-        self.0.read_with(move |socket| self.0.recv_with_fds(socket, buffer, max_fds))
+        self.0.read_with(move |stream, socket| stream.recv_with_fds(socket, buffer, max_fds))
     }
 
     /// Reads what is there, without waiting, as [`read_with_fds`](Self::read_with_fds).
