@@ -358,7 +358,9 @@ impl Handle {
     /// Says whether the handle is active.
     #[inline]
     pub(crate) fn set_active(&self, active: bool) {
-        if self.is_active() != active && !self.is_closing() {
+        // A closed one is not active: only a start has to ask.
+        let is_refused = active && self.is_closing();
+        if self.is_active() != active && !is_refused {
             self.set(ACTIVE, active);
             self.count(if active { 1 } else { -1 });
         }

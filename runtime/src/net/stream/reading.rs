@@ -164,8 +164,9 @@ impl<S: StreamHandle> Stream<S> {
         let stream = S::wrap(self);
         let me = stream.stream();
         match me.with_channel(|channel| channel.recv(d.buffer)) {
+            Ok(0) => me.end_of_stream(&stream, d),
             // A short read took all there was: the usual case, and all of it.
-            Ok(read) if (1..d.buffer.len()).contains(&read) => me.hand_over(&stream, read, d),
+            Ok(read) if read < d.buffer.len() => me.hand_over(&stream, read, d),
             read => me.read_on(&stream, read, d),
         }
     }
