@@ -393,7 +393,9 @@ fn a_loop_that_sleeps_hears_of_a_result_while_the_next_job_of_its_thread_goes_on
         })
         .callback(move |_| go.send(()).unwrap());
         spawn_blocking(move || may_go.recv().unwrap()).callback(|_| ());
-        set_immediate(move || drop(is_asleep.wait()));
+        set_immediate(move || {
+            is_asleep.wait();
+        });
         lp.run().unwrap();
     }
 }
