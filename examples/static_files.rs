@@ -133,7 +133,9 @@ fn open(mut path: PathBuf) -> io::Result<(std::fs::File, Metadata)> {
 fn status_of(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "403 Forbidden",
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "404 Not Found",
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+            "404 Not Found"
+        }
         _ => "500 Internal Server Error",
     }
 }
@@ -168,8 +170,8 @@ impl Wish {
         let mut request = Request::new(&mut headers);
         let head = match request.parse(input) {
             Ok(Status::Partial) if input.len() < LONGEST_HEAD => return Ok(None),
-            Ok(Status::Complete(head)) => head,
-            Ok(Status::Partial) => return Err("431 Request Header Fields Too Large"),
+            Ok(Status::Complete(head)) if head <= LONGEST_HEAD => head,
+            Ok(_) => return Err("431 Request Header Fields Too Large"),
             Err(_) => return Err("400 Bad Request"),
         };
         let mut wish = Self {

@@ -117,6 +117,7 @@ fn what_it_has_not_and_what_it_does_not_do() {
         ("GET /%2e%2e/x", "400"),
         ("GET /a/..%2fx", "400"),
         ("GET /%00", "400"),
+        (&format!("GET /{}", "x".repeat(2_000)), "404"),
         ("GET digits.txt", "400"),
         ("POST /digits.txt", "405"),
     ] {
