@@ -31,6 +31,7 @@ mod loop_ref;
 mod main_future;
 mod naps;
 mod phases;
+mod places;
 mod poll;
 mod progress;
 mod remote;

@@ -1,11 +1,13 @@
 //! Resources: what a handle is to the loop.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
 use slab::Slab;
 
 use super::handle::Handle;
+use super::places::{self, Places};
 use super::{ActiveKind, Dispatcher, Flow};
 use crate::base::Guarded;
 use crate::reactor::Ready;
@@ -107,18 +109,43 @@ impl Link {
 
 #[derive(Debug)]
 struct Entry {
-    /// Counts the handles ever made: their order, and the proof that a slot is not another's now.
-    serial: u64,
-    /// The call that made the handle.
-    location: &'static Location<'static>,
+    made: Made,
     link: Link,
+}
+
+impl Entry {
+    fn serial(&self) -> u64 {
+        self.made.serial()
+    }
+}
+
+/// When and where a handle was made, in one word: most handles are idle connections, which are to be small.
+#[derive(Clone, Copy, Debug)]
+struct Made(u64);
+
+impl Made {
+    /// The `serial` counts the handles ever made: their order, and the proof that a slot is not another's
+    /// now. Its 44 bits last for half a year of a million handles a second.
+    fn new(serial: u64, place: u64) -> Self {
+        Self(serial << places::BITS | place)
+    }
+
+    fn serial(self) -> u64 {
+        self.0 >> places::BITS
+    }
+
+    /// The number of the call that made it.
+    fn place(self) -> u64 {
+        self.0 & ((1 << places::BITS) - 1)
+    }
 }
 
 /// All handles of a loop, by slot. The slot is the poller's key: an event is one look-up.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     entries: Guarded<Slab<Entry>>,
-    serials: std::cell::Cell<u64>,
+    serials: Cell<u64>,
+    places: Places,
 }
 
 impl Registry {
@@ -127,30 +154,32 @@ impl Registry {
     pub(crate) fn reserve(&self) -> usize {
         let serial = self.serials.get() + 1;
         self.serials.set(serial);
-        let entry = Entry { serial, location: Location::caller(), link: Link::Vacant };
+        let made = Made::new(serial, self.places.number(Location::caller()));
+        let entry = Entry { made, link: Link::Vacant };
         self.entries.with(|entries| entries.insert(entry))
     }
 
     /// The serial of the handle in `slot`; 0, which is nobody's, if there is none.
     pub(crate) fn serial(&self, slot: usize) -> u64 {
-        self.entries.with(|entries| entries.get(slot).map_or(0, |entry| entry.serial))
+        self.entries.with(|entries| entries.get(slot).map_or(0, Entry::serial))
     }
 
     /// The call that made what `key` names, if that is still there.
     pub(crate) fn location(&self, key: HandleKey) -> Option<&'static Location<'static>> {
-        self.entries.with(|entries| {
-            let entry = entries.get(key.slot).filter(|entry| entry.serial == key.serial)?;
-            Some(entry.location)
-        })
+        let number = self.entries.with(|entries| {
+            let entry = entries.get(key.slot).filter(|entry| entry.serial() == key.serial)?;
+            Some(entry.made.place())
+        });
+        number.map(|number| self.places.place(number))
     }
 
     /// Says that the handle in the slot `to` was made by the call that made the one in `from`.
     pub(crate) fn copy_location(&self, from: usize, to: usize) {
         self.entries.with(|entries| {
-            if let Some(location) = entries.get(from).map(|entry| entry.location)
+            if let Some(place) = entries.get(from).map(|entry| entry.made.place())
                 && let Some(entry) = entries.get_mut(to)
             {
-                entry.location = location;
+                entry.made = Made::new(entry.serial(), place);
             }
         });
     }
@@ -196,7 +225,7 @@ impl Registry {
     /// The resource that `key` names, if it is still there.
     pub(crate) fn find(&self, key: HandleKey) -> Option<Rc<dyn Resource>> {
         self.entries.with(|entries| {
-            let entry = entries.get(key.slot).filter(|entry| entry.serial == key.serial)?;
+            let entry = entries.get(key.slot).filter(|entry| entry.serial() == key.serial)?;
             entry.link.resource()
         })
     }
@@ -211,7 +240,7 @@ impl Registry {
     /// Everything there is, in the order it was made.
     pub(crate) fn all(&self) -> Vec<Rc<dyn Resource>> {
         let mut all: Vec<_> = self.entries.with(|entries| {
-            let known = entries.iter().filter_map(|(_, e)| Some((e.serial, e.link.resource()?)));
+            let known = entries.iter().filter_map(|(_, e)| Some((e.serial(), e.link.resource()?)));
             known.collect()
         });
         all.sort_unstable_by_key(|(serial, _)| *serial);
