@@ -71,6 +71,11 @@ impl<C> Wakers<C> {
                 *waiter = Some(Waiter(name));
                 self.put(Waiting::Task(name, waker));
             }
+            // Polled again before it was woken.
+            Waiting::Task(name, former) if waiter.as_ref().is_some_and(|it| it.0 == name) => {
+                self.put(Waiting::Task(name, waker));
+                drop(former);
+            }
             others => self.join(others, waiter, waker),
         }
     }

@@ -76,7 +76,7 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// Makes the buffer, unless it is there: most of what a new loop would cost is to fill it, and a
-    /// loop without streams needs none.
+    /// loop that nothing happens to needs none.
     #[inline]
     pub(super) fn prepare_buffer(&mut self) {
         if let Some(kept) = self.unmade.take() {

@@ -92,9 +92,11 @@ impl Timer {
         repeat: impl Into<Option<Duration>>,
         mut f: impl FnMut(&Timer) -> R + 'static,
     ) -> io::Result<()> {
+        // Foreign code, which may close the timer.
+        let repeat = repeat.into().filter(|repeat| !repeat.is_zero());
         self.check_open()?;
         let inner = &self.0;
-        inner.repeat.set(repeat.into().filter(|repeat| !repeat.is_zero()));
+        inner.repeat.set(repeat);
         inner.was_started.set(true);
         self.arm(after);
         drop(inner.callback.set(Box::new(move |timer| f(timer).into_result())));

@@ -85,7 +85,9 @@ pub(crate) fn accept_nameless(listener: &Socket) -> io::Result<Socket> {
 
 #[cfg(target_vendor = "apple")]
 pub(crate) fn accept_nameless(listener: &Socket) -> io::Result<Socket> {
-    Ok(accept(listener)?.0)
+    let (socket, _) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Accepts a connection; the socket does not block, and is closed on exec.

@@ -10,9 +10,9 @@
 //!      └────────────┴◀─────────── Ready           └──▶ microtask queue
 //! ```
 //!
-//! A task is one allocation: `raw`, the one file here with `unsafe`, which puts together its `flags`,
-//! the `count` of its references and its `stage`, in memory that `spare` keeps. The others say where a
-//! woken task goes (`home`, `mail`), and what may run in one checkpoint (`executor`, `coop`).
+//! A task is one allocation: `raw` puts together its `flags`, the `count` of its references and its `stage`,
+//! in memory that `spare` keeps. These three, `raw`, `stage` and `spare`, are all that is `unsafe` here. The
+//! others say where a woken task goes (`home`, `mail`), and what may run in one checkpoint (`executor`, `coop`).
 
 mod aborter;
 pub(crate) mod coop;

@@ -10,8 +10,10 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::process::Command;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 use behaviour::Deadline;
 use futures_lite::future::poll_once;
@@ -194,6 +196,19 @@ fn a_request_that_is_done_at_once_allocates_nothing() {
             assert_eq!(ours.try_write(&MESSAGE).unwrap(), 64);
         }
         assert_eq!(COUNT.get() - before, 0);
+    });
+}
+
+#[test]
+fn a_read_that_is_polled_again_allocates_nothing() {
+    let mut lp = Loop::new().unwrap();
+    lp.block_on(async {
+        let (ours, _peer) = pair();
+        let mut buffer = [0; 64];
+        let mut read = pin!(ours.read(&mut buffer));
+        let mut poll = || read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+        assert!(poll());
+        assert_eq!(allocations(|| assert!(poll() && poll())), 0);
     });
 }
 

@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use behaviour::{Deadline, EventLog};
 use runtime::time::sleep;
@@ -732,4 +733,46 @@ fn metrics_count_the_tasks_that_are_not_done() {
     waiting.iter().for_each(JoinHandle::abort);
     lp.run().unwrap();
     assert_eq!(lp.metrics().tasks, 0);
+}
+
+#[test]
+fn a_task_is_not_finished_before_its_future_is_dropped() {
+    struct Then<F: FnMut()>(F);
+    impl<F: FnMut()> Drop for Then<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    /// Ends at once, and drops what it has in order.
+    struct Held<A, B>(A, B);
+    impl<A: Unpin, B: Unpin> Future for Held<A, B> {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    let _deadline = Deadline::secs(20);
+    let mut lp = Loop::new().unwrap();
+    let _here = lp.enter();
+    let log = EventLog::new();
+    let handle = Rc::new(RefCell::new(None::<JoinHandle<()>>));
+    let asks = Then({
+        let (handle, log) = (handle.clone(), log.clone());
+        move || {
+            let handle = handle.take().unwrap();
+            assert!(!handle.is_finished());
+            let log = log.clone();
+            handle.callback(move |_| log.push("the task ended"));
+        }
+    });
+    let queues = Then({
+        let log = log.clone();
+        move || {
+            let log = log.clone();
+            queue_microtask(move || log.push("a microtask of before"));
+        }
+    });
+    handle.replace(Some(spawn(Held(asks, queues))));
+    lp.run().unwrap();
+    log.expect(["a microtask of before", "the task ended"]);
 }

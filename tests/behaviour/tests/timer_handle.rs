@@ -609,3 +609,21 @@ fn ten_thousand_timers_in_random_order_fire_by_deadline() {
     lp.run().unwrap();
     assert_eq!(fired.take(), expected);
 }
+
+#[test]
+fn a_timer_that_is_closed_while_it_is_told_its_repeat_is_not_started() {
+    struct Closes(Timer);
+    impl From<Closes> for Option<Duration> {
+        fn from(closes: Closes) -> Self {
+            closes.0.close();
+            None
+        }
+    }
+    let (mut lp, _clock, log, _guards) = manual();
+    let timer = Timer::new();
+    let refused = timer.start(ms(1), Closes(timer.clone()), note(&log, "closed")).unwrap_err();
+    assert!(Closed::is_in(&refused), "{refused}");
+    assert_eq!(timer.due_in(), ms(0));
+    lp.run().unwrap();
+    log.expect([]);
+}

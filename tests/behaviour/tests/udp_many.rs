@@ -364,7 +364,10 @@ fn datagrams_that_fail_are_named_and_all_others_are_sent() {
     if cfg!(target_os = "linux") {
         assert_eq!(unsent.errors()[1].1.raw_os_error(), Some(90), "EMSGSIZE");
     }
-    assert!(error.to_string().starts_with("datagrams were not sent, at 1, 4: "), "{error}");
+    assert!(
+        error.to_string().starts_with("2 of the datagrams were not sent, at 1, 4: "),
+        "{error}"
+    );
     lp.block_on(async {
         let mut seen = Vec::new();
         while seen.len() < 3 {
@@ -422,4 +425,37 @@ fn pieces_are_one_datagram() {
         assert_eq!(too_long.raw_os_error(), Some(90), "EMSGSIZE");
     }
     assert!(lp.block_on(client.send_vectored_to(&pieces, address)).is_err(), "it has a peer");
+}
+
+#[test]
+fn a_socket_that_its_own_datagrams_close_says_that_it_is_closed() {
+    struct Closes<'a>(&'a UdpSocket);
+    impl AsRef<[u8]> for Closes<'_> {
+        fn as_ref(&self) -> &[u8] {
+            self.0.close();
+            b"x"
+        }
+    }
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let ((client, _), (_server, to)) = (ours(), ours());
+    let datagrams: Vec<_> = (0..40).map(|_| (Closes(&client), to)).collect();
+    let refused = lp.block_on(client.send_many_to(&datagrams)).unwrap_err();
+    assert!(Closed::is_in(&refused), "{refused}");
+}
+
+#[test]
+fn the_text_of_many_failures_is_short() {
+    let (mut lp, _, _guard) = start();
+    let _here = lp.enter();
+    let (client, _) = ours();
+    let nowhere = "127.0.0.1:0".parse::<SocketAddr>().unwrap();
+    let error = lp.block_on(client.send_many_to(&[("x", nowhere); 1_000])).unwrap_err();
+    assert_eq!(Unsent::of(&error).unwrap().errors().len(), 1_000);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("1000 of the datagrams were not sent, at 0, 1, 2, 3, 4, 5, 6, 7, ..: "),
+        "{text}"
+    );
+    assert!(text.len() < 200, "{text}");
 }

@@ -20,13 +20,20 @@ use crate::request::Plain;
 /// Datagrams of one `send_many_to` or `send_many` that were not sent: which, and why. All others were.
 ///
 /// It is inside of the request's error, whose kind is that of the first one's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unsent {
     /// By place.
     errors: Vec<(usize, io::Error)>,
 }
 
+/// How many places its text names.
+const PLACES_TOLD: usize = 8;
+
 impl Unsent {
+    pub(crate) fn new() -> Self {
+        Self { errors: Vec::new() }
+    }
+
     /// What `error` says of several datagrams, if it says that.
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
@@ -54,8 +61,11 @@ impl Unsent {
 
 impl fmt::Display for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let places: Vec<_> = self.errors.iter().map(|(place, _)| place.to_string()).collect();
-        write!(f, "datagrams were not sent, at {}", places.join(", "))?;
+        let told = self.errors.iter().take(PLACES_TOLD);
+        let places: Vec<_> = told.map(|(place, _)| place.to_string()).collect();
+        let more = if self.errors.len() > PLACES_TOLD { ", .." } else { "" };
+        write!(f, "{} of the datagrams were not sent, ", self.errors.len())?;
+        write!(f, "at {}{more}", places.join(", "))?;
         self.errors.first().map_or(Ok(()), |(_, first)| write!(f, ": {first}"))
     }
 }
@@ -120,7 +130,10 @@ impl Many {
         }
         let result = match self.ended.take() {
             Some(error) => Err(error),
-            None => self.unsent.take().result_of(self.count),
+            None => self
+                .unsent
+                .with(|unsent| std::mem::replace(unsent, Unsent::new()))
+                .result_of(self.count),
         };
         Some((self.request.clone(), result))
     }

@@ -105,8 +105,8 @@ macro_rules! listener {
             /// Calls `f` with each connection from now on. A second call replaces `f`.
             ///
             /// The listener is active, so the loop holds it, until it is closed. An error, even that of
-            /// the registration, is told to [`on_error`](Self::on_error). A connection whose peer is gone
-            /// already is one too, as in libuv: who reads is told.
+            /// the registration, is told to [`on_error`](Self::on_error). A socket whose peer is gone
+            /// already is a connection too, as in libuv: who reads is told.
             ///
             /// # Ordering
             /// In the poll phase; one connection of a listener in each iteration, as in libuv.

@@ -354,13 +354,15 @@ impl<S: StreamHandle> Stream<S> {
         cx: &Context<'_>,
         waiter: Option<&mut Option<Waiter>>,
     ) -> io::Result<()> {
+        // Foreign code, which may close the stream, or read it by a callback.
+        let waker = keep(cx);
         if !self.is_just(0, READING | WRITE_ONLY) {
             return Err(self.why_not_read());
         }
         self.ask_for(Interest::READABLE)?;
         match waiter {
-            Some(waiter) => self.readers.register(waiter, keep(cx)),
-            None => self.readers.register_once(keep(cx)),
+            Some(waiter) => self.readers.register(waiter, waker),
+            None => self.readers.register_once(waker),
         }
         self.handle().set_active(true);
         Ok(())

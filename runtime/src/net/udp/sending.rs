@@ -114,7 +114,9 @@ impl UdpSocket {
     ///
     /// # Errors
     /// `EDESTADDRREQ` if the socket is not connected; else as [`send_many_to`](Self::send_many_to), each
-    /// datagram's as by [`send`](Self::send).
+    /// datagram's as by [`send`](Self::send). But on Linux what the network says of an earlier datagram may
+    /// go untold where `send` would fail by it: the datagram behind is then sent all the same.
+    /// [`recv_errors`](crate::net::UdpOptions::recv_errors) tells all.
     pub fn send_many(&self, datagrams: &[impl AsRef<[u8]>]) -> Request<usize> {
         self.0.send_many(datagrams, false, |data| (data.as_ref(), None))
     }
@@ -314,13 +316,15 @@ impl Inner {
         if let Err(error) = self.check_destination(is_addressed) {
             return Request::done(Err(error));
         }
-        let (mut done, mut unsent) = (0, Unsent::default());
+        let (mut done, mut unsent) = (0, Unsent::new());
         while done < datagrams.len() {
             match self.try_send_many(&datagrams[done..], &parts) {
                 Ok(sent) => done += sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.enqueue_many(done, datagrams, parts, unsent);
                 }
+                // By the user's `as_ref`.
+                Err(error) if self.handle.is_closing() => return Request::done(Err(error)),
                 // That of this one. Those behind it are no worse for that.
                 Err(error) => {
                     unsent.note(done, error);
@@ -346,6 +350,9 @@ impl Inner {
         let (end, count) = (first + fitting, datagrams.len());
         (end..count).for_each(|place| unsent.note(place, QueueFull.into()));
         if let Err(error) = self.ask_for(Interest::WRITABLE) {
+            if self.handle.is_closing() {
+                return Request::done(Err(error));
+            }
             (first..end).for_each(|place| unsent.note(place, copy_of(&error)));
             return Request::done(unsent.result_of(count));
         }

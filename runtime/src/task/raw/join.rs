@@ -24,8 +24,9 @@ impl<T> Join<T> {
         Rc::clone(&owned)
     }
 
+    /// Not before its future is dropped, which may ask.
     pub(in crate::task) fn is_finished(&self) -> bool {
-        flags(self.task).has(DONE)
+        flags(self.task).is_over()
     }
 
     /// Makes the task's next turn its last, if it has not ended.
