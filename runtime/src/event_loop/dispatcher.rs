@@ -24,7 +24,7 @@ use super::liveness::Main;
 use super::progress::Stage;
 use super::state::{Callback, State};
 use crate::error::{Result, Uncaught};
-use crate::task::{MainWaker, Microtask, Woken};
+use crate::task::{Executor, MainWaker, Microtask, Woken};
 
 /// Bytes of what streams read into, as libuv.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -55,6 +55,8 @@ pub(super) struct MainFuture<'a> {
 /// The right to run callbacks, and what they are lent.
 pub(crate) struct Dispatcher<'a> {
     state: &'a Rc<State>,
+    /// That of the loop, which every checkpoint asks: two look-ups nearer than by `state`.
+    executor: &'a Executor,
     main: Option<MainFuture<'a>>,
     /// What streams read into: one buffer for the whole loop. It is there when an event is delivered.
     pub(crate) buffer: &'a mut [u8],
@@ -68,10 +70,11 @@ impl<'a> Dispatcher<'a> {
         main: Option<MainFuture<'a>>,
         buffer: &'a mut Box<[u8]>,
     ) -> Self {
+        let executor = &*state.executor;
         if buffer.is_empty() {
-            Self { state, main, buffer: &mut [], unmade: Some(buffer) }
+            Self { state, executor, main, buffer: &mut [], unmade: Some(buffer) }
         } else {
-            Self { state, main, buffer, unmade: None }
+            Self { state, executor, main, buffer, unmade: None }
         }
     }
 
@@ -100,7 +103,7 @@ impl<'a> Dispatcher<'a> {
     /// The checkpoint after something that is no callback of the user's, such as a wake.
     #[inline]
     pub(crate) fn checkpoint(&mut self) -> Flow {
-        if !self.state.executor.is_owed() {
+        if !self.executor.is_owed() {
             return Ok(());
         }
         match self.state.config.microtasks {
@@ -112,7 +115,7 @@ impl<'a> Dispatcher<'a> {
     /// Drains ticks and microtasks, whatever the policy.
     #[inline]
     pub(super) fn drain(&mut self) -> Flow {
-        if self.state.executor.is_owed() { self.drain_from(Stage::Tick) } else { Ok(()) }
+        if self.executor.is_owed() { self.drain_from(Stage::Tick) } else { Ok(()) }
     }
 
     /// Goes on with a drain in which a microtask threw.
@@ -123,7 +126,7 @@ impl<'a> Dispatcher<'a> {
     #[inline(never)]
     fn drain_from(&mut self, from: Stage) -> Flow {
         let state = self.state;
-        let (progress, executor) = (&state.progress, &*state.executor);
+        let (progress, executor) = (&state.progress, self.executor);
         executor.begin_checkpoint();
         let mut next = from;
         loop {
@@ -174,7 +177,7 @@ impl<'a> Dispatcher<'a> {
     #[inline(never)] // rare beside the polls of tasks, which would save registers for it
     pub(super) fn poll_main(&mut self) -> Flow {
         let Some(main) = &mut self.main else { return Ok(()) };
-        self.state.executor.run_main(&mut main.poll)
+        self.executor.run_main(&mut main.poll)
     }
 
     /// Whether the main future waits for what nothing can bring: no handle, timer or request is left,

@@ -78,12 +78,12 @@ pub(crate) trait Resource: 'static {
 /// How the loop holds a resource.
 #[derive(Clone)]
 pub(crate) enum Link {
-    /// The slot is taken, the resource is not made yet; or it is gone, and the slot not yet free.
-    Vacant,
-    /// It is known, and ends with its last owner.
-    Weak(Weak<dyn Resource>),
     /// It is active: the loop is an owner.
     Strong(Rc<dyn Resource>),
+    /// It is known, and ends with its last owner.
+    Weak(Weak<dyn Resource>),
+    /// The slot is taken, the resource is not made yet; or it is gone, and the slot not yet free.
+    Vacant,
 }
 
 impl std::fmt::Debug for Link {
@@ -211,14 +211,15 @@ impl Registry {
 
     #[inline]
     pub(crate) fn get(&self, slot: usize) -> Option<Rc<dyn Resource>> {
-        /// Whose events come is active, nearly always.
+        /// Apart: so it is looked for last.
         #[cold]
-        fn inactive(entries: &Slab<Entry>, slot: usize) -> Option<Rc<dyn Resource>> {
-            entries.get(slot).and_then(|entry| entry.link.resource())
+        fn nobody() -> Option<Rc<dyn Resource>> {
+            None
         }
-        self.entries.with(|entries| match entries.get(slot) {
-            Some(Entry { link: Link::Strong(resource), .. }) => Some(resource.clone()),
-            _ => inactive(entries, slot),
+        self.entries.with(|entries| match entries.get(slot).map(|entry| &entry.link) {
+            Some(Link::Strong(resource)) => Some(resource.clone()),
+            Some(Link::Weak(resource)) => resource.upgrade(),
+            Some(Link::Vacant) | None => nobody(),
         })
     }
 

@@ -12,7 +12,7 @@ mod work;
 pub(crate) use by_task::{Unwanted, by_task};
 pub use id::RequestId;
 pub use permit::{PoolFull, PoolPermit};
-pub(crate) use plain::{Plain, Settles};
+pub(crate) use plain::{Begun, Plain, Settles};
 pub use request::Request;
 pub(crate) use request::{Waiting, result_of};
 pub use work::spawn_blocking;

@@ -16,6 +16,10 @@ pub(crate) struct Plain<T: 'static> {
     in_flight: Option<InFlight>,
 }
 
+/// What was begun: it is done (`None`), goes on, or has failed. Two words, which come in registers, where a
+/// [`Request`](crate::Request) would come in memory.
+pub(crate) type Begun = io::Result<Option<Rc<Plain<()>>>>;
+
 impl<T: 'static> Plain<T> {
     pub(crate) fn new(state: &Rc<State>) -> Rc<Self> {
         let in_flight = Some(InFlight::new(state));

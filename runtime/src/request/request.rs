@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::RequestId;
+use super::{Begun, RequestId};
 use crate::base::{InlineFn, Key};
 use crate::error::{Outcome, Result, Uncaught};
 use crate::event_loop::{Answer, Onward, State, current};
@@ -47,8 +47,8 @@ use crate::task::job::{Ended, JobOwner};
 /// }
 /// ```
 pub struct Request<T: 'static>(
-    /// Dropped by [`let_go`](Request::let_go) only, so that one which was done at once is let go by one
-    /// comparison: nearly every write of a server is.
+    /// Dropped by [`let_go`] only, so that one which was done at once is let go by one comparison: nearly
+    /// every write of a server is.
     ManuallyDrop<Stage<T>>,
 );
 
@@ -235,16 +235,28 @@ impl<T> Request<T> {
         }
         polled
     }
+}
 
-    /// Drops what it holds, and tells who carries it out that nobody wants the result.
-    #[inline(never)]
-    fn let_go(&mut self) {
-        let stage = self.take();
-        match &stage {
-            Stage::Waiting(waiting) => waiting.refuse(),
-            Stage::Job(state, key) => state.refuse_job(*key),
-            Stage::Done(_) | Stage::Taken => {}
+impl Request<()> {
+    /// The request for what the loop's thread has begun.
+    #[inline]
+    pub(crate) fn begun(begun: Begun) -> Self {
+        match begun {
+            Ok(None) => Self::done(Ok(())),
+            Ok(Some(plain)) => Self::waiting(plain),
+            Err(error) => Self::done(Err(error)),
         }
+    }
+}
+
+/// Drops what a request holds, and tells who carries it out that nobody wants the result. It is handed over
+/// by itself: so a request that was done at once need not be in memory to be dropped.
+#[inline(never)]
+fn let_go<T>(stage: Stage<T>) {
+    match &stage {
+        Stage::Waiting(waiting) => waiting.refuse(),
+        Stage::Job(state, key) => state.refuse_job(*key),
+        Stage::Done(_) | Stage::Taken => {}
     }
 }
 
@@ -291,7 +303,7 @@ impl<T> Drop for Request<T> {
             _ => false,
         };
         if !has_nothing {
-            self.let_go();
+            let_go(self.take());
         }
     }
 }

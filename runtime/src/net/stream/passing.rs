@@ -34,13 +34,15 @@ impl<S: StreamHandle> Stream<S> {
         }
         if self.wants_to_write() {
             let checked = self.check_writable();
-            return self.request_rest(checked.map(|()| Some(bytes.into())), fds);
+            return Request::begun(checked.and_then(|()| self.queue_rest(Some(bytes.into()), fds)));
         }
         match self.try_send(|channel| channel.send_with_fds(&[IoSlice::new(bytes)], &fds)) {
             // They wait with their first byte.
-            Ok(0) => self.request_rest(Ok(Some(bytes.into())), fds),
+            Ok(0) => Request::begun(self.queue_rest(Some(bytes.into()), fds)),
             Ok(written) if written == bytes.len() => Request::done(Ok(())),
-            Ok(written) => self.request_rest(Ok(Some(bytes[written..].into())), Box::default()),
+            Ok(written) => {
+                Request::begun(self.queue_rest(Some(bytes[written..].into()), Box::default()))
+            }
             Err(error) => Request::done(Err(error)),
         }
     }

@@ -17,7 +17,7 @@ use super::resource::{BUSY, FAILED, IDLE, QUEUED, RARE, Stream, WRITE_ENDED, WRI
 use crate::error::{Cancelled, Outcome, QueueFull, Result};
 use crate::event_loop::{Dispatcher, Flow, InFlight, Pending, Resource, copy_of, stand_in_line};
 use crate::reactor::Interest;
-use crate::request::{Plain, Request};
+use crate::request::{Begun, Plain, Request};
 use crate::sys::{self, Channel, Descriptor};
 use crate::task::{coop, keep};
 
@@ -97,47 +97,39 @@ impl<S: StreamHandle> Stream<S> {
             let sent = self.with_channel(|channel| channel.send(bytes));
             return match sent {
                 Ok(written) if written == bytes.len() => Request::done(Ok(())),
-                sent => self.go_on_writing(bytes, sent),
+                sent => Request::begun(self.go_on_writing(bytes, sent)),
             };
         }
-        self.write_any(bytes)
-    }
-
-    #[inline(never)]
-    fn write_any(self: &Rc<Self>, bytes: &[u8]) -> Request<()> {
-        self.write_vectored(&[IoSlice::new(bytes)])
+        Request::begun(self.write_all(&[IoSlice::new(bytes)]))
     }
 
     pub(crate) fn write_vectored(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Request<()> {
-        let written = self.write_now(slices);
-        self.request_rest(written, Box::default())
+        Request::begun(self.write_all(slices))
+    }
+
+    #[inline(never)]
+    fn write_all(self: &Rc<Self>, slices: &[IoSlice<'_>]) -> Begun {
+        let rest = self.write_now(slices)?;
+        self.queue_rest(rest, Box::default())
     }
 
     /// The rest of a write whose first attempt did not do all of it.
     #[inline(never)]
-    fn go_on_writing(self: &Rc<Self>, bytes: &[u8], sent: io::Result<usize>) -> Request<()> {
-        let slices = [IoSlice::new(bytes)];
-        let written = self.sent(sent).map(|written| rest_of(&slices, written));
-        self.request_rest(written, Box::default())
+    fn go_on_writing(self: &Rc<Self>, bytes: &[u8], sent: io::Result<usize>) -> Begun {
+        let rest = rest_of(&[IoSlice::new(bytes)], self.sent(sent)?);
+        self.queue_rest(rest, Box::default())
     }
 
-    /// The request for what is still to be written, if anything, and what goes with it.
-    pub(super) fn request_rest(
+    /// Queues what is still to be written, if anything, and what goes with it.
+    pub(super) fn queue_rest(
         self: &Rc<Self>,
-        rest: io::Result<Option<Box<[u8]>>>,
+        rest: Option<Box<[u8]>>,
         fds: Box<[Descriptor]>,
-    ) -> Request<()> {
-        match rest {
-            Ok(None) => Request::done(Ok(())),
-            Ok(Some(rest)) => {
-                let request = Plain::new(self.state());
-                match self.enqueue(Load::bytes(rest, fds), Owner::Request(request.clone())) {
-                    Ok(()) => Request::waiting(request),
-                    Err(error) => Request::done(Err(error)),
-                }
-            }
-            Err(error) => Request::done(Err(error)),
-        }
+    ) -> Begun {
+        let Some(rest) = rest else { return Ok(None) };
+        let request = Plain::new(self.state());
+        self.enqueue(Load::bytes(rest, fds), Owner::Request(request.clone()))?;
+        Ok(Some(request))
     }
 
     /// Writes what the kernel takes at once; gives a copy of the rest.
