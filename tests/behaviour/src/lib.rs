@@ -53,6 +53,15 @@ pub fn tell(message: impl Display) {
     let _ = writeln!(std::io::stderr(), "{name}: {message}");
 }
 
+/// Lets Ctrl-C end this program, as if it was started in the foreground: a shell without job control lets its
+/// background jobs ignore it. To be called before there are other threads.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+pub fn end_by_ctrl_c() {
+    // SAFETY: a call with two numbers.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}
+
 /// Keeps `value` until the thread ends, which is that of a test mostly.
 pub fn keep(value: impl Any) {
     thread_local!(static KEPT: RefCell<Vec<Box<dyn Any>>> = RefCell::default());

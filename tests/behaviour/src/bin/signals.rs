@@ -25,7 +25,7 @@ mod unix {
     const FOREVER: Duration = Duration::from_secs(3600);
 
     pub(super) fn main() -> ExitCode {
-        end_by_ctrl_c();
+        behaviour::end_by_ctrl_c();
         let way = std::env::args().nth(1).unwrap_or_default();
         match &*way {
             "await" => awaits(),
@@ -37,13 +37,6 @@ mod unix {
             "fork" => fork(),
             _ => panic!("no such way: {way:?}"),
         }
-    }
-
-    /// As if started in the foreground: a shell without job control lets its background jobs ignore it.
-    #[allow(unsafe_code)]
-    fn end_by_ctrl_c() {
-        // SAFETY: a call with two numbers, before there are other threads.
-        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     }
 
     fn ready() {

@@ -18,6 +18,7 @@ mod unix {
     use runtime::io::{Tty, TtyMode};
 
     pub(super) fn main() -> ExitCode {
+        behaviour::end_by_ctrl_c();
         let way = std::env::args().nth(1).unwrap_or_default();
         match way.as_str() {
             "resize" => resize(),
