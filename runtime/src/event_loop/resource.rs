@@ -80,7 +80,8 @@ pub(crate) trait Resource: 'static {
 pub(crate) enum Link {
     /// It is active: the loop is an owner.
     Strong(Rc<dyn Resource>),
-    /// It is known, and ends with its last owner.
+    /// It is known, and ends with its last owner: what is not active, a timer, which holds itself while it
+    /// runs, and a stream that a task reads.
     Weak(Weak<dyn Resource>),
     /// The slot is taken, the resource is not made yet; or it is gone, and the slot not yet free.
     Vacant,
